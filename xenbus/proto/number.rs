@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Numbers read from xenstore, and the identifiers they stand for.
+//!
+//! A peer can write anything into its nodes. A number is taken only when the whole text is decimal
+//! digits and the value is in the range of what it names: no sign, no space, no trailing byte, no
+//! truncation.
+
+use core::fmt;
+use core::ops::RangeInclusive;
+
+/// Why a text is not the number that was looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NumberError {
+    /// There is nothing, or something other than decimal digits.
+    NotDecimal,
+    /// The number is outside the range of what it names.
+    OutOfRange,
+}
+
+impl fmt::Display for NumberError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotDecimal => "not a decimal number",
+            Self::OutOfRange => "out of range",
+        })
+    }
+}
+
+/// A grant reference: a page the peer lets us use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(transparent)]
+pub struct GrantRef(pub u32);
+
+/// An event channel port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Port(pub u32);
+
+/// A domain's number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct DomainId(pub u16);
+
+impl GrantRef {
+    /// Reads a grant reference; every 32-bit number is one.
+    pub fn parse(text: &[u8]) -> Result<Self, NumberError> {
+        parse_u32(text).map(Self)
+    }
+}
+
+impl Port {
+    /// One more than the highest port (`EVTCHN_FIFO_NR_CHANNELS`).
+    const LIMIT: u32 = 1 << 17;
+
+    /// Reads a port; port 0 is never bound.
+    pub fn parse(text: &[u8]) -> Result<Self, NumberError> {
+        match parse_u32(text)? {
+            port @ 1..Self::LIMIT => Ok(Self(port)),
+            _ => Err(NumberError::OutOfRange),
+        }
+    }
+}
+
+impl DomainId {
+    /// The first number that is not a domain (`DOMID_FIRST_RESERVED`).
+    const FIRST_RESERVED: u16 = 0x7ff0;
+
+    /// Reads the number of an ordinary domain.
+    pub fn parse(text: &[u8]) -> Result<Self, NumberError> {
+        match parse_u16(text)? {
+            id @ 0..Self::FIRST_RESERVED => Ok(Self(id)),
+            _ => Err(NumberError::OutOfRange),
+        }
+    }
+}
+
+impl fmt::Display for DomainId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// Reads a decimal number of at most 64 bits.
+pub fn parse_u64(text: &[u8]) -> Result<u64, NumberError> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return Err(NumberError::NotDecimal);
+    }
+    text.iter().try_fold(0u64, |value, digit| {
+        value
+            .checked_mul(10)
+            .and_then(|value| value.checked_add(u64::from(digit.wrapping_sub(b'0'))))
+            .ok_or(NumberError::OutOfRange)
+    })
+}
+
+/// Reads a decimal number of at most 32 bits.
+pub fn parse_u32(text: &[u8]) -> Result<u32, NumberError> {
+    u32::try_from(parse_u64(text)?).map_err(|_| NumberError::OutOfRange)
+}
+
+/// Reads a decimal number of at most 16 bits.
+pub fn parse_u16(text: &[u8]) -> Result<u16, NumberError> {
+    u16::try_from(parse_u64(text)?).map_err(|_| NumberError::OutOfRange)
+}
+
+/// Reads a decimal number within `range`.
+pub fn parse_in(text: &[u8], range: RangeInclusive<u32>) -> Result<u32, NumberError> {
+    let value = parse_u32(text)?;
+    if range.contains(&value) {
+        Ok(value)
+    } else {
+        Err(NumberError::OutOfRange)
+    }
+}
+
+/// Reads a yes or no: `1` or `0`.
+pub fn parse_bool(text: &[u8]) -> Result<bool, NumberError> {
+    match parse_u64(text)? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(NumberError::OutOfRange),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NumberError::*;
+    use super::*;
+
+    /// R28: what `sscanf` would take and a peer may not say.
+    #[test]
+    fn only_whole_decimal_texts_are_numbers() {
+        let not_decimal: [&[u8]; 14] = [
+            b"",
+            b" ",
+            b" 1",
+            b"1 ",
+            b"1\n",
+            b"1\0",
+            b"+1",
+            b"-1",
+            b"0x1",
+            b"1.0",
+            b"1e3",
+            b"1,2",
+            b"\xd9\xa1",
+            b"a",
+        ];
+        for text in not_decimal {
+            assert_eq!(parse_u64(text), Err(NotDecimal), "{text:?}");
+            assert_eq!(parse_bool(text), Err(NotDecimal), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn ranges_end_where_the_type_does() {
+        assert_eq!(parse_u64(b"18446744073709551615"), Ok(u64::MAX));
+        assert_eq!(parse_u64(b"18446744073709551616"), Err(OutOfRange));
+        assert_eq!(parse_u64(&[b'9'; 4096]), Err(OutOfRange));
+        assert_eq!(parse_u32(b"4294967295"), Ok(u32::MAX));
+        assert_eq!(parse_u32(b"4294967296"), Err(OutOfRange));
+        assert_eq!(parse_u16(b"65535"), Ok(u16::MAX));
+        assert_eq!(parse_u16(b"65536"), Err(OutOfRange));
+        assert_eq!(parse_in(b"31", 0..=4), Err(OutOfRange));
+        assert_eq!(parse_in(b"4", 0..=4), Ok(4));
+        assert_eq!(parse_bool(b"2"), Err(OutOfRange));
+        assert_eq!(parse_bool(b"1"), Ok(true));
+        assert_eq!(parse_bool(b"0"), Ok(false));
+        assert_eq!(parse_u32(b"0769"), Ok(769));
+    }
+
+    #[test]
+    fn identifiers_have_ranges_of_their_own() {
+        assert_eq!(Port::parse(b"0"), Err(OutOfRange));
+        assert_eq!(Port::parse(b"131071"), Ok(Port(131_071)));
+        assert_eq!(Port::parse(b"131072"), Err(OutOfRange));
+        assert_eq!(DomainId::parse(b"0"), Ok(DomainId(0)));
+        assert_eq!(DomainId::parse(b"32751"), Ok(DomainId(32_751)));
+        assert_eq!(DomainId::parse(b"32752"), Err(OutOfRange));
+        assert_eq!(GrantRef::parse(b"8"), Ok(GrantRef(8)));
+    }
+}
