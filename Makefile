@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0
+# The entry points for users. Each does its own set-up; what Kbuild compiles is in Kbuild.
+
+# Kbuild's sub-makes read Kbuild, never this file.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+# The kernel to build for: unset, the sandbox's; else the build directory of a kernel of yours.
+KDIR ?=
+
+cache := $(or $(XBDBACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/xbdback)
+in-sandbox := tools/sandbox run --
+# The sandbox's kernel is built for in the sandbox, any other where we are.
+build-modules := $(if $(KDIR),tools/build-modules --kdir $(KDIR),$(in-sandbox) tools/build-modules)
+kbuild-args := $(if $(V),V=$(V))
+
+.PHONY: help
+help: ## show this list
+	@echo "NetBSD's Xen block drivers for Linux. What make can do:"
+	@echo
+	@awk -F ' *## *' '/^##/ { print "\n" $$2 } /^[a-z-]+:.*##/ { sub(":.*", "", $$1); printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "Everything but install is done in a sandbox below $(cache),"
+	@echo "which is made at first use: root, a network and 9 GB of disk are needed for it."
+
+## To try it
+
+.PHONY: demo shell
+demo: ## boot Xen, give a guest a disk served by xbdback, use it and compare
+	@tools/testing/demo
+
+shell: ## boot Xen and a dom0 with the modules, for you to type in
+	@tools/testing/vm/shell
+
+## To test it
+
+.PHONY: check soak bench
+check: ## run all tests; the last line counts them
+	@tools/testing/check
+
+soak: ## run the same tests with larger counts
+	@tools/testing/check --soak
+
+bench: ## compare xbdback with xen-blkback
+	@tools/testing/bench
+
+## To use it
+
+.PHONY: modules samples install
+modules: ## build the modules into build/modules; KDIR=… for another kernel
+	@$(build-modules) $(kbuild-args)
+
+samples: ## build the modules and the sample driver
+	@$(build-modules) $(kbuild-args) XENBUS_SAMPLES=y
+
+install: ## build and install them for this machine's kernel; KDIR=…, DESTDIR=…
+	@DESTDIR=$(DESTDIR) tools/install $(if $(KDIR),--kdir $(KDIR))
+
+## To work on it
+
+.PHONY: lint fmt sandbox
+lint: ## check the sources: format, clippy, shellcheck, licences, no unsafe in drivers
+	@$(in-sandbox) tools/lint
+
+fmt: ## format the Rust sources
+	@$(in-sandbox) tools/fmt
+
+sandbox: ## make the sandbox and the kernel's Rust metadata ahead of time
+	@tools/sandbox make
+	@$(in-sandbox) tools/kernel-rust
+
+## To tidy up
+
+.PHONY: clean clean-cache
+clean: ## remove what was built
+	rm -rf build tools/testing/target
+
+clean-cache: ## remove the sandbox
+	@tools/sandbox clean
