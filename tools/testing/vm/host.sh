@@ -41,6 +41,14 @@ copied_files() {
 	done
 }
 
+# Sets interpreter to what the first line of a script asks for, or to a shell.
+interpreter() { # SCRIPT
+	local line=''
+	IFS= read -r line <"$1" || :
+	interpreter=(sh)
+	if [[ $line == '#!'* ]]; then read -ra interpreter <<<"${line#'#!'}"; fi
+}
+
 # Sets job to the script and its arguments as the machine will see them.
 set_job() { # SCRIPT [ARG...]
 	local script
@@ -52,7 +60,10 @@ set_job() { # SCRIPT [ARG...]
 		job=("/run/job/${script##*/}")
 		add_copy "$script:${job[0]}"
 	fi
-	[ -x "$script" ] || job=(sh "${job[@]}")
+	if ! [ -x "$script" ]; then
+		interpreter "$script"
+		job=("${interpreter[@]}" "${job[@]}")
+	fi
 	job+=("${@:2}")
 }
 
