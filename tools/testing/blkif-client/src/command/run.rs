@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `run` and `list`: the scenarios.
+
+use anyhow::{ensure, Result};
+use blkif_client::ktap::Report;
+use blkif_client::scenario::{self, Scenario};
+use blkif_client::wire::Abi;
+use clap::{Args, ValueEnum};
+
+use super::BedOptions;
+
+/// Which layouts to run in.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Abis {
+    #[value(name = "x86_64")]
+    X86_64,
+    #[value(name = "x86_32")]
+    X86_32,
+    Unspecified,
+    All,
+}
+
+impl Abis {
+    fn list(self) -> &'static [Abi] {
+        match self {
+            Self::X86_64 => &[Abi::X86_64],
+            Self::X86_32 => &[Abi::X86_32],
+            Self::Unspecified => &[Abi::Unspecified],
+            Self::All => &[Abi::X86_64, Abi::X86_32, Abi::Unspecified],
+        }
+    }
+}
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    bed: BedOptions,
+
+    /// Run the scenarios that depend on the ring's layout in this one
+    #[arg(long, default_value = "all")]
+    abi: Abis,
+
+    /// Names of scenarios, with * for any text [default: all]
+    patterns: Vec<String>,
+}
+
+impl Arguments {
+    /// Runs the chosen scenarios; false when one failed.
+    pub fn run(&self) -> Result<bool> {
+        let scenarios: Vec<Scenario> = scenario::all()
+            .into_iter()
+            .filter(|scenario| self.chosen(&scenario.name))
+            .collect();
+        ensure!(
+            !scenarios.is_empty(),
+            "no scenario has such a name; see blkif-client list"
+        );
+        let runs: Vec<(&Scenario, Abi)> = scenarios
+            .iter()
+            .flat_map(|scenario| {
+                let abis = self.abi.list();
+                let count = if scenario.per_abi { abis.len() } else { 1 };
+                abis.iter().take(count).map(move |abi| (scenario, *abi))
+            })
+            .collect();
+        self.bed.with_bed(|bed| {
+            let mut report = Report::new(runs.len());
+            for (scenario, abi) in &runs {
+                bed.abi = *abi;
+                let name = if scenario.per_abi {
+                    format!("{} {}", scenario.name, abi.name())
+                } else {
+                    scenario.name.clone()
+                };
+                report.add(&name, scenario.run(bed));
+            }
+            Ok(report.finish())
+        })
+    }
+
+    fn chosen(&self, name: &str) -> bool {
+        self.patterns.is_empty()
+            || self
+                .patterns
+                .iter()
+                .any(|pattern| scenario::matches(pattern, name))
+    }
+}
+
+/// Prints the names of all scenarios.
+pub fn list() -> Result<bool> {
+    for scenario in scenario::all() {
+        println!("{}", scenario.name);
+    }
+    Ok(true)
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Scenarios: what a frontend or a toolstack can do to a backend, each an ordinary function.
+//!
+//! A scenario gets a [`Bed`], makes disks on it, does something usual, unusual or wrong with them and returns an error
+//! when the backend did not do what it must. Whatever happens, its disks are taken away afterwards, and the bed then
+//! checks that the backend has let go of everything.
+//!
+//! To add one, write the function and put it into the list of its file. Where the reference and our backend differ on
+//! purpose, say both answers and the reason with [`Bed::differs`].
+
+mod bed;
+mod double_fetch;
+mod flush;
+mod hotplug;
+mod indices;
+mod io;
+mod lifecycle;
+mod malformed;
+mod nodes;
+mod patterns;
+mod readonly;
+mod sharing;
+mod states;
+mod storms;
+mod unknown_states;
+
+pub use bed::Bed;
+pub use patterns::matches;
+
+use anyhow::Result;
+
+/// What a scenario does.
+type Run = dyn Fn(&Bed) -> Result<()>;
+
+/// A named test.
+pub struct Scenario {
+    /// `group/what-it-shows`.
+    pub name: String,
+    /// Whether the ring's layout matters, so that it is run once for each.
+    pub per_abi: bool,
+    run: Box<Run>,
+}
+
+impl Scenario {
+    /// A scenario that is run in every layout.
+    fn each(name: impl Into<String>, run: impl Fn(&Bed) -> Result<()> + 'static) -> Self {
+        Self {
+            name: name.into(),
+            per_abi: true,
+            run: Box::new(run),
+        }
+    }
+
+    /// A scenario that has nothing to do with the ring's layout.
+    fn once(name: impl Into<String>, run: impl Fn(&Bed) -> Result<()> + 'static) -> Self {
+        Self {
+            name: name.into(),
+            per_abi: false,
+            run: Box::new(run),
+        }
+    }
+
+    /// Runs it, and checks that nothing is left of its disks.
+    pub fn run(&self, bed: &Bed) -> Result<()> {
+        bed.start();
+        let result = (self.run)(bed);
+        let clean = bed.verify_clean();
+        result.and(clean)
+    }
+}
+
+/// All scenarios, in the order they are run.
+pub fn all() -> Vec<Scenario> {
+    [
+        io::scenarios(),
+        flush::scenarios(),
+        readonly::scenarios(),
+        malformed::scenarios(),
+        indices::scenarios(),
+        double_fetch::scenarios(),
+        storms::scenarios(),
+        nodes::scenarios(),
+        states::scenarios(),
+        unknown_states::scenarios(),
+        hotplug::scenarios(),
+        sharing::scenarios(),
+        lifecycle::scenarios(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

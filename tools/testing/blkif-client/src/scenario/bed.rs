@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a scenario stands on: a backing device, the peer's name, and disks with numbers of their own.
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+use anyhow::{bail, ensure, Result};
+
+use crate::backing::Disk;
+use crate::frontend::Frontend;
+use crate::grants;
+use crate::peer::Peer;
+use crate::vbd::{Spec, Vbd};
+use crate::wait::{wait_for, PATIENCE};
+use crate::wire::{state, Abi};
+use crate::xenstore::XenStore;
+
+/// Numbers of test disks start here, away from those of real ones.
+const FIRST_HANDLE: u32 = 50_000;
+
+/// The surroundings of a scenario.
+pub struct Bed {
+    store: Arc<XenStore>,
+    /// The backend under test.
+    pub peer: Peer,
+    /// The layout to use.
+    pub abi: Abi,
+    /// The device behind the disks; its contents are overwritten.
+    pub disk: Disk,
+    check_grants: bool,
+    next_handle: Cell<u32>,
+    used: RefCell<Vec<u32>>,
+}
+
+impl Bed {
+    /// Makes a bed; with `check_grants` the hypervisor is asked for mapped grants after each scenario.
+    pub fn new(peer: Peer, disk: Disk, check_grants: bool) -> Result<Self> {
+        Ok(Self {
+            store: Arc::new(XenStore::open()?),
+            peer,
+            abi: Abi::X86_64,
+            disk,
+            check_grants,
+            next_handle: Cell::new(FIRST_HANDLE),
+            used: RefCell::default(),
+        })
+    }
+
+    /// Forgets what earlier scenarios used.
+    pub fn start(&self) {
+        self.used.borrow_mut().clear();
+    }
+
+    /// The answer of the backend under test, where the two differ on purpose; `why` says for what purpose.
+    pub fn differs<T>(&self, blkback: T, xbdback: T, _why: &str) -> T {
+        match self.peer {
+            Peer::XenBlkback => blkback,
+            Peer::Xbdback => xbdback,
+        }
+    }
+
+    /// An unused disk number.
+    pub fn handle(&self) -> u32 {
+        let handle = self.next_handle.get();
+        self.next_handle.set(handle + 1);
+        self.used.borrow_mut().push(handle);
+        handle
+    }
+
+    /// An ordinary writable disk, to be altered before it is made.
+    pub fn spec(&self) -> Spec {
+        Spec {
+            handle: self.handle(),
+            device: Some(self.disk.device),
+            mode: "w",
+            frontend_state: "1",
+        }
+    }
+
+    /// Makes a disk's directories.
+    pub fn vbd(&self, spec: &Spec) -> Result<Vbd> {
+        Vbd::create(&self.store, spec)
+    }
+
+    /// Takes over the directories of a disk.
+    pub fn adopt(&self, handle: u32) -> Vbd {
+        Vbd::adopt(&self.store, handle)
+    }
+
+    /// Makes a disk and a frontend for it, which has not published anything.
+    pub fn frontend(&self, spec: &Spec) -> Result<Frontend> {
+        Frontend::new(self.vbd(spec)?, self.abi, self.abi.layout(self.peer))
+    }
+
+    /// Makes a disk, and a frontend once its backend waits for one.
+    pub fn waiting(&self) -> Result<Frontend> {
+        let frontend = self.frontend(&self.spec())?;
+        frontend.vbd.wait_backend(&[state::INIT_WAIT])?;
+        Ok(frontend)
+    }
+
+    /// Makes a disk and connects to it.
+    pub fn attach(&self) -> Result<Frontend> {
+        self.attach_spec(&self.spec())
+    }
+
+    /// Makes a disk from `spec` and connects to it.
+    pub fn attach_spec(&self, spec: &Spec) -> Result<Frontend> {
+        let mut frontend = self.frontend(spec)?;
+        frontend.connect()?;
+        Ok(frontend)
+    }
+
+    /// Fails unless a new disk on the same device connects, works and goes away: nothing before did lasting harm.
+    pub fn expect_attachable(&self) -> Result<()> {
+        let mut frontend = self.attach()?;
+        frontend.expect_serving()?;
+        frontend.detach()
+    }
+
+    /// Fails if anything is left of the disks of the scenario that just ended.
+    pub fn verify_clean(&self) -> Result<()> {
+        for handle in self.used.borrow().iter() {
+            if let Some(what) = Vbd::leftover(&self.store, *handle)? {
+                bail!("afterwards {what}");
+            }
+        }
+        let free = wait_for(PATIENCE, || Ok(self.disk.is_free().then_some(())))?;
+        ensure!(
+            free.is_some(),
+            "afterwards {} is still claimed",
+            self.disk.path.display()
+        );
+        if self.check_grants {
+            // A grant may be unmapped by a deferred work.
+            let none = wait_for(PATIENCE, || Ok(grants::mapped()?.is_empty().then_some(())))?;
+            ensure!(
+                none.is_some(),
+                "afterwards grants are mapped: {:?}",
+                grants::mapped()?
+            );
+        }
+        Ok(())
+    }
+}

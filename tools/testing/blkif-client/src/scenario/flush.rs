@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Flushes and barriers, with and without data.
+
+use anyhow::{ensure, Result};
+
+use super::{Bed, Scenario};
+use crate::frontend::Frontend;
+use crate::gntalloc::PAGE_SIZE;
+use crate::ktap::Skip;
+use crate::request::Request;
+use crate::wire::{op, RING_SIZE};
+
+pub fn scenarios() -> Vec<Scenario> {
+    vec![
+        Scenario::once("flush/advertised-as-the-device-is", advertised),
+        Scenario::each("flush/empty-flush", |bed| empty(bed, op::FLUSH)),
+        Scenario::each("flush/flush-with-data", |bed| with_data(bed, op::FLUSH)),
+        Scenario::each("flush/empty-barrier", |bed| empty(bed, op::BARRIER)),
+        Scenario::each("flush/barrier-with-data", |bed| with_data(bed, op::BARRIER)),
+        Scenario::each("flush/among-writes-in-flight", among_writes),
+    ]
+}
+
+/// Attaches to a device that has something to flush.
+fn attach(bed: &Bed) -> Result<Frontend> {
+    if !bed.disk.has_write_cache()? {
+        return Err(Skip("the device has no volatile write cache".to_owned()).into());
+    }
+    bed.attach()
+}
+
+fn advertised(bed: &Bed) -> Result<()> {
+    let frontend = bed.attach()?;
+    let cached = u64::from(bed.disk.has_write_cache()?);
+    for node in ["feature-flush-cache", "feature-barrier"] {
+        let advertised = frontend.vbd.backend_number(node)?;
+        ensure!(
+            advertised == cached,
+            "{node} is {advertised}, but the device's write cache is {cached}"
+        );
+    }
+    frontend.detach()
+}
+
+fn empty(bed: &Bed, operation: u8) -> Result<()> {
+    let mut frontend = attach(bed)?;
+    for _ in 0..3 {
+        let request = Request::new(operation, 0, &[]).with_id(frontend.fresh_id());
+        frontend.expect("an empty one", &request, 0)?;
+    }
+    // The sector number of an empty one means nothing.
+    let request = Request::new(operation, u64::MAX, &[]);
+    frontend.expect("an empty one at the last sector there can be", &request, 0)?;
+    frontend.detach()
+}
+
+fn with_data(bed: &Bed, operation: u8) -> Result<()> {
+    let mut frontend = attach(bed)?;
+    frontend.pages[0].fill(0x11);
+    frontend.pages[1].fill(0x22);
+    let request = frontend.request(operation, 16, 2);
+    frontend.expect("the request", &request, 0)?;
+    frontend.pages[0].fill(0);
+    frontend.pages[1].fill(0);
+    let read = frontend.request(op::READ, 16, 2);
+    frontend.expect("reading it back", &read, 0)?;
+    for (page, fill) in frontend.pages.iter().zip([0x11, 0x22]) {
+        let mut bytes = [0; PAGE_SIZE];
+        page.read(0, &mut bytes);
+        ensure!(
+            bytes.iter().all(|byte| *byte == fill),
+            "the data was not written"
+        );
+    }
+    frontend.detach()
+}
+
+fn among_writes(bed: &Bed) -> Result<()> {
+    let mut frontend = attach(bed)?;
+    let requests: Vec<Request> = (0..4 * u64::from(RING_SIZE))
+        .map(|number| match number % 8 {
+            3 => frontend.request(op::FLUSH, 0, 0),
+            6 => frontend.request(op::BARRIER, 8 * number, 1),
+            _ => frontend.request(op::WRITE, 8 * number, 1),
+        })
+        .collect();
+    let answers = frontend.call_all(&requests)?;
+    ensure!(
+        answers.iter().all(|answer| answer.status == 0),
+        "a request failed"
+    );
+    frontend.detach()
+}

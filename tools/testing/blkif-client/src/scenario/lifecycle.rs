@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ends of every kind with requests in flight, and beginnings without number (R15).
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::{Bed, Scenario};
+use crate::child;
+use crate::frontend::Frontend;
+use crate::nullblk::SlowDisk;
+use crate::vbd::Spec;
+use crate::wire::{op, state, RING_SIZE};
+
+/// Long enough for everything in flight to be in flight when the end comes.
+const DELAY: Duration = Duration::from_millis(300);
+
+pub fn scenarios() -> Vec<Scenario> {
+    vec![
+        Scenario::each("lifecycle/closing-with-32-in-flight", |bed| {
+            end_in_flight(bed, |frontend| frontend.close())
+        }),
+        Scenario::once("lifecycle/closed-with-32-in-flight", |bed| {
+            end_in_flight(bed, |frontend| {
+                frontend.vbd.set_state(state::CLOSED)?;
+                frontend.vbd.wait_backend(&[state::CLOSED]).map(|_| ())
+            })
+        }),
+        Scenario::once(
+            "lifecycle/frontend-directory-removed-with-32-in-flight",
+            |bed| end_in_flight(bed, |frontend| frontend.vbd.remove_frontend()),
+        ),
+        Scenario::once(
+            "lifecycle/backend-directory-removed-with-32-in-flight",
+            |bed| {
+                end_in_flight(bed, |frontend| {
+                    frontend.vbd.remove_backend()?;
+                    frontend.vbd.wait_gone()
+                })
+            },
+        ),
+        Scenario::once(
+            "lifecycle/both-directories-removed-with-32-in-flight",
+            |bed| {
+                end_in_flight(bed, |frontend| {
+                    frontend.vbd.remove_backend()?;
+                    frontend.vbd.remove_frontend()?;
+                    frontend.vbd.wait_gone()
+                })
+            },
+        ),
+        Scenario::once("lifecycle/frontend-killed-with-32-in-flight", killed),
+        Scenario::once("lifecycle/reconnected-25-times", |bed| reconnect(bed, 25)),
+        Scenario::once("lifecycle/attached-and-detached-25-times", |bed| {
+            (0..25).try_for_each(|_| bed.expect_attachable())
+        }),
+        Scenario::once("lifecycle/same-number-again-at-once", same_number_again),
+        Scenario::once("lifecycle/eight-disks-at-once", eight_disks),
+    ]
+}
+
+/// Fills the ring of a disk that answers late, ends the frontend by `end`, and sees that all is released.
+fn end_in_flight(bed: &Bed, end: impl Fn(&Frontend) -> Result<()>) -> Result<()> {
+    let slow = SlowDisk::new(DELAY)?;
+    let mut frontend = bed.attach_spec(&Spec {
+        device: Some(slow.disk.device),
+        ..bed.spec()
+    })?;
+    fill_ring(&mut frontend);
+    end(&frontend)?;
+    drop(frontend);
+    bed.expect_attachable()
+}
+
+/// Posts as many requests as fit.
+fn fill_ring(frontend: &mut Frontend) {
+    for number in 0..u64::from(RING_SIZE) {
+        let request = frontend.request(
+            if number % 2 == 0 { op::READ } else { op::WRITE },
+            8 * number,
+            4,
+        );
+        frontend.post(&request);
+    }
+    frontend.push();
+}
+
+fn killed(bed: &Bed) -> Result<()> {
+    let slow = SlowDisk::new(DELAY)?;
+    let handle = bed.handle();
+    child::die_in_flight(handle, slow.disk.device, bed.abi, RING_SIZE)?;
+    // What a toolstack does when the domain is gone.
+    bed.adopt(handle).destroy()?;
+    bed.expect_attachable()
+}
+
+fn reconnect(bed: &Bed, times: u32) -> Result<()> {
+    let mut frontend = bed.attach()?;
+    for _ in 0..times {
+        frontend.expect_serving()?;
+        frontend.close()?;
+        frontend.renew()?;
+        frontend.vbd.set_state(state::INITIALISING)?;
+        frontend.connect()?;
+    }
+    frontend.detach()
+}
+
+/// A domain that is rebooted gets the same disk number while the kernel may still be busy with the old one.
+fn same_number_again(bed: &Bed) -> Result<()> {
+    let handle = bed.handle();
+    for _ in 0..10 {
+        let mut frontend = bed.attach_spec(&Spec {
+            handle,
+            ..bed.spec()
+        })?;
+        frontend.expect_serving()?;
+        drop(frontend);
+    }
+    Ok(())
+}
+
+fn eight_disks(bed: &Bed) -> Result<()> {
+    let mut frontends = (0..8)
+        .map(|_| {
+            bed.attach_spec(&Spec {
+                mode: "w!",
+                ..bed.spec()
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    for round in 0..10 {
+        for frontend in &mut frontends {
+            for number in 0..8 {
+                let read = frontend.request(op::READ, 8 * (round + number), 2);
+                frontend.post(&read);
+            }
+            frontend.push();
+        }
+        for frontend in &mut frontends {
+            frontend.answers(8)?;
+        }
+    }
+    frontends.into_iter().try_for_each(Frontend::detach)
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The toolstack's part: the xenstore directories of one disk.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{bail, Context, Result};
+
+use crate::backing::Device;
+use crate::wait::{wait_for, PATIENCE};
+use crate::wire::state;
+use crate::xenstore::XenStore;
+
+/// Outside `device/`, so that no kernel frontend takes our disks.
+const FRONTENDS: &str = "/local/domain/0/blkif-client/vbd";
+const BACKENDS: &str = "/local/domain/0/backend/vbd/0";
+const ERRORS: &str = "/local/domain/0/error/backend/vbd/0";
+
+/// What a disk's directories start with.
+pub struct Spec {
+    /// The number of the disk: the last component of both directories.
+    pub handle: u32,
+    /// `physical-device`, or nothing, as before a hotplug script has run.
+    pub device: Option<Device>,
+    /// `r`, `w` or `w!`.
+    pub mode: &'static str,
+    /// The frontend's first state.
+    pub frontend_state: &'static str,
+}
+
+/// The pair of directories; taken away again when dropped.
+pub struct Vbd {
+    store: Arc<XenStore>,
+    handle: u32,
+    frontend: String,
+    backend: String,
+}
+
+impl Vbd {
+    /// Makes the directories as `xl block-attach` does; the backend's state comes last and starts its driver.
+    pub fn create(store: &Arc<XenStore>, spec: &Spec) -> Result<Self> {
+        let vbd = Self::adopt(store, spec.handle);
+        let handle = spec.handle.to_string();
+        for (node, value) in [
+            ("backend", vbd.backend.as_str()),
+            ("backend-id", "0"),
+            ("virtual-device", &handle),
+            ("device-type", "disk"),
+            ("state", spec.frontend_state),
+        ] {
+            vbd.set(node, value)?;
+        }
+        for (node, value) in [
+            ("frontend", vbd.frontend.as_str()),
+            ("frontend-id", "0"),
+            ("online", "1"),
+            ("removable", "0"),
+            ("bootable", "0"),
+            ("dev", "xvda"),
+            ("type", "phy"),
+            ("device-type", "disk"),
+            ("mode", spec.mode),
+        ] {
+            vbd.set_backend(node, value)?;
+        }
+        if let Some(device) = spec.device {
+            vbd.plug(device)?;
+        }
+        vbd.set_backend("state", "1")?;
+        Ok(vbd)
+    }
+
+    /// Takes over the directories of a disk that somebody else has made.
+    pub fn adopt(store: &Arc<XenStore>, handle: u32) -> Self {
+        Self {
+            store: store.clone(),
+            handle,
+            frontend: format!("{FRONTENDS}/{handle}"),
+            backend: format!("{BACKENDS}/{handle}"),
+        }
+    }
+
+    /// The number of the disk.
+    pub fn handle(&self) -> u32 {
+        self.handle
+    }
+
+    /// What a hotplug script does when the device is ready.
+    pub fn plug(&self, device: Device) -> Result<()> {
+        self.set_backend("physical-device", device.to_string())?;
+        self.set_backend("hotplug-status", "connected")
+    }
+
+    /// Writes a node of the frontend.
+    pub fn set(&self, node: &str, value: impl AsRef<[u8]>) -> Result<()> {
+        self.store
+            .write(&format!("{}/{node}", self.frontend), value)
+    }
+
+    /// Removes a node of the frontend.
+    pub fn unset(&self, node: &str) -> Result<()> {
+        self.store.remove(&format!("{}/{node}", self.frontend))
+    }
+
+    /// Writes a node of the backend.
+    pub fn set_backend(&self, node: &str, value: impl AsRef<[u8]>) -> Result<()> {
+        self.store.write(&format!("{}/{node}", self.backend), value)
+    }
+
+    /// Removes a node of the backend.
+    pub fn unset_backend(&self, node: &str) -> Result<()> {
+        self.store.remove(&format!("{}/{node}", self.backend))
+    }
+
+    /// Reads a node of the backend.
+    pub fn backend_node(&self, node: &str) -> Result<Option<String>> {
+        self.store.read_text(&format!("{}/{node}", self.backend))
+    }
+
+    /// Reads a number the backend publishes; what is not there is 0, as for the `feature-` nodes.
+    pub fn backend_number(&self, node: &str) -> Result<u64> {
+        match self.backend_node(node)? {
+            None => Ok(0),
+            Some(text) => text
+                .parse()
+                .with_context(|| format!("the backend's {node} is \"{text}\"")),
+        }
+    }
+
+    /// The sentence the backend left for the administrator, if any.
+    pub fn error_node(&self) -> Result<Option<String>> {
+        self.store
+            .read_text(&format!("{ERRORS}/{}/error", self.handle))
+    }
+
+    /// Sets the frontend's state.
+    pub fn set_state(&self, state: u32) -> Result<()> {
+        self.set("state", state.to_string())
+    }
+
+    /// The backend's state; 0 when it has none.
+    pub fn backend_state(&self) -> Result<u32> {
+        let text = self.backend_node("state")?;
+        Ok(text.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
+    /// Waits until the backend's state is one of `wanted`.
+    pub fn wait_backend(&self, wanted: &[u32]) -> Result<u32> {
+        let reached = wait_for(PATIENCE, || {
+            Ok(Some(self.backend_state()?).filter(|now| wanted.contains(now)))
+        })?;
+        match reached {
+            Some(now) => Ok(now),
+            None => bail!(
+                "the backend is in state {}, not {wanted:?}, after {PATIENCE:?} (error node: {:?})",
+                self.backend_state()?,
+                self.error_node()?
+            ),
+        }
+    }
+
+    /// The directory of the backend's kernel device, which exists while a driver may hold something for it.
+    pub fn sysfs(&self) -> PathBuf {
+        PathBuf::from(format!(
+            "/sys/bus/xen-backend/devices/vbd-0-{}",
+            self.handle
+        ))
+    }
+
+    /// Reads a number from the kernel device's directory.
+    pub fn sysfs_number(&self, attribute: &str) -> Result<u64> {
+        let path = self.sysfs().join(attribute);
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        text.trim()
+            .parse()
+            .with_context(|| format!("{} is \"{text}\"", path.display()))
+    }
+
+    /// Removes the frontend's directory.
+    pub fn remove_frontend(&self) -> Result<()> {
+        self.store.remove(&self.frontend)
+    }
+
+    /// Removes the backend's directory.
+    pub fn remove_backend(&self) -> Result<()> {
+        self.store.remove(&self.backend)
+    }
+
+    /// Waits until the kernel has let go of the disk.
+    pub fn wait_gone(&self) -> Result<()> {
+        let gone = wait_for(PATIENCE, || Ok((!self.sysfs().exists()).then_some(())))?;
+        gone.with_context(|| {
+            format!(
+                "the backend still holds {} after {PATIENCE:?}",
+                self.sysfs().display()
+            )
+        })
+    }
+
+    /// Takes the disk away from any state, as a toolstack does with a domain that is gone, and waits for the kernel.
+    pub fn destroy(&self) -> Result<()> {
+        if self.store.exists(&self.backend)? {
+            self.set_backend("online", "0")?;
+        }
+        if self.store.exists(&self.frontend)? {
+            self.set_state(state::CLOSED)?;
+        }
+        let polite = wait_for(PATIENCE / 10, || Ok((!self.sysfs().exists()).then_some(())))?;
+        self.remove_backend()?;
+        self.remove_frontend()?;
+        self.store.remove(&format!("{ERRORS}/{}", self.handle))?;
+        match polite {
+            Some(()) => Ok(()),
+            None => self.wait_gone(),
+        }
+    }
+
+    /// What is left of disk `handle` that should not be there.
+    pub fn leftover(store: &XenStore, handle: u32) -> Result<Option<String>> {
+        for path in [
+            format!("{FRONTENDS}/{handle}"),
+            format!("{BACKENDS}/{handle}"),
+        ] {
+            if store.exists(&path)? {
+                return Ok(Some(format!("xenstore still has {path}")));
+            }
+        }
+        let device = PathBuf::from(format!("/sys/bus/xen-backend/devices/vbd-0-{handle}"));
+        Ok(device
+            .exists()
+            .then(|| format!("the kernel still has {}", device.display())))
+    }
+}
+
+impl Drop for Vbd {
+    fn drop(&mut self) {
+        if let Err(error) = self.destroy() {
+            println!("# disk {}: {error:#}", self.handle);
+        }
+    }
+}
