@@ -394,3 +394,6 @@ impl fmt::Display for Message<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

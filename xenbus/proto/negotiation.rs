@@ -280,3 +280,6 @@ fn required<T>(
     let text = node.ok_or(Unusable::Missing(key))?;
     parse(text).map_err(|error| Unusable::Number(key, error))
 }
+
+#[cfg(test)]
+mod tests;

@@ -367,3 +367,6 @@ fn check_range(start: u64, sectors: u32, limits: &DiskLimits) -> Result<(), Reas
 const fn is_multiple(value: u64, unit: u32) -> bool {
     value & (unit as u64).wrapping_sub(1) == 0
 }
+
+#[cfg(test)]
+mod tests;

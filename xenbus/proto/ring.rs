@@ -314,3 +314,8 @@ impl<S: SharedRing> BackRing<S> {
         count & self.size.0.wrapping_sub(1)
     }
 }
+
+#[cfg(test)]
+mod mock;
+#[cfg(test)]
+mod tests;

@@ -99,6 +99,17 @@ pub enum Backing {
     Failed,
 }
 
+/// The frontend's ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ring {
+    /// We hold none.
+    None,
+    /// It is served.
+    Live,
+    /// The frontend broke it; we hold it, and serve it no more.
+    Halted,
+}
+
 /// Everything a step depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Snapshot {
@@ -108,8 +119,8 @@ pub struct Snapshot {
     pub seen: Seen,
     /// The backing device.
     pub backing: Backing,
-    /// Whether we hold a ring, working or halted.
-    pub connected: bool,
+    /// The frontend's ring.
+    pub ring: Ring,
     /// Our own `state` node now, which the toolstack may have written; `None` when it is gone.
     pub own: Option<XenbusState>,
     /// The toolstack's `online` node: whether the frontend may come back after it closed.
@@ -143,8 +154,8 @@ pub struct Actions {
 }
 
 impl Actions {
-    /// The longest sequence: disconnect, complain, switch, close, finish; one to spare.
-    const MAX: usize = 6;
+    /// The longest sequence: disconnect, complain, switch, close, finish.
+    const MAX: usize = 5;
 
     fn push(&mut self, action: Action) {
         if let Some(place) = self.list.get_mut(self.len) {
@@ -284,8 +295,8 @@ impl Step {
 
     /// Gives the ring back, if there is one.
     fn disconnect(&mut self) {
-        if self.now.connected {
-            self.now.connected = false;
+        if self.now.ring != Ring::None {
+            self.now.ring = Ring::None;
             self.actions.push(Action::Disconnect);
         }
     }
@@ -329,12 +340,13 @@ impl Step {
     fn connect(&mut self, failed_before: bool) {
         use XenbusState::*;
 
-        if self.now.connected {
+        if self.now.ring == Ring::Live {
             // The toolstack's Closing stays: the frontend sees it and closes first.
             if !matches!(self.now.own, Some(Closing | Closed)) {
                 self.switch(Connected);
             }
-        } else if failed_before {
+        } else if self.now.ring == Ring::Halted || failed_before {
+            // The frontend sees it and closes.
             if self.now.own != Some(Closed) {
                 self.switch(Closing);
             }
@@ -346,7 +358,7 @@ impl Step {
                 self.switch(InitWait);
             }
             self.actions.push(Action::Connect);
-            self.now.connected = true;
+            self.now.ring = Ring::Live;
             self.switch(Connected);
         } else {
             self.switch(InitWait);
@@ -355,7 +367,7 @@ impl Step {
 
     /// The frontend's state means nothing; only the toolstack is heard.
     fn ignore_frontend(&mut self) {
-        if self.now.connected {
+        if self.now.ring != Ring::None {
             return;
         }
         if self.dismissed() {
@@ -367,7 +379,7 @@ impl Step {
 
     /// The driver goes away; a frontend that was being served is told.
     fn remove(&mut self) {
-        if self.now.connected {
+        if self.now.ring != Ring::None {
             self.disconnect();
             if self.now.own != Some(XenbusState::Closed) {
                 self.switch(XenbusState::Closing);
@@ -376,3 +388,8 @@ impl Step {
         self.finish();
     }
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod world;

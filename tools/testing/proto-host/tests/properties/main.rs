@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What holds for every input, tried on many: `PROPTEST_CASES` says on how many.
+
+use proptest::prelude::ProptestConfig;
+
+mod parser;
+mod ring;
+mod state;
+
+/// A run of this many cases, unless the environment says otherwise.
+fn cases(count: u32) -> ProptestConfig {
+    let mut config = ProptestConfig::default();
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = count;
+    }
+    // A failure is printed with its input, which belongs in a table test.
+    config.failure_persistence = None;
+    config
+}

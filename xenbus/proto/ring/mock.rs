@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A test double of the shared ring, with the frontend's end of it.
+//!
+//! Included by path in tests outside the crate too, so it takes its imports from the file around
+//! it.
+
+use std::cell::{
+    Cell,
+    Ref,
+    RefCell,
+    RefMut, //
+};
+use std::rc::Rc;
+
+use super::{
+    Abi,
+    RawSlot,
+    RingSize,
+    SharedRing, //
+};
+
+/// The memory of a ring.
+pub struct Page {
+    abi: Abi,
+    pub req_prod: u32,
+    pub req_event: u32,
+    pub rsp_prod: u32,
+    pub rsp_event: u32,
+    pub entries: Vec<RawSlot>,
+    /// Responses the frontend has read.
+    rsp_cons: u32,
+    /// Added to `req_prod` at every load, and to every byte of an entry: memory that never stays.
+    pub restless: bool,
+    /// Loads of `req_prod`.
+    pub producer_loads: Cell<u32>,
+    /// Loads of entries.
+    pub entry_loads: Cell<u32>,
+    /// Full barriers since responses were last published.
+    pub barriers: Cell<u32>,
+}
+
+/// A page that test and ring share, as guest and backend do.
+#[derive(Clone)]
+pub struct Shared(Rc<RefCell<Page>>);
+
+impl Shared {
+    /// A ring whose counters have run to `start`, with slots full of old rubbish.
+    pub fn new(abi: Abi, size: RingSize, start: u32) -> Self {
+        Self(Rc::new(RefCell::new(Page {
+            abi,
+            req_prod: start,
+            req_event: start.wrapping_add(1),
+            rsp_prod: start,
+            rsp_event: start.wrapping_add(1),
+            entries: vec![RawSlot::new([0xa5; 112]); size.slots() as usize],
+            rsp_cons: start,
+            restless: false,
+            producer_loads: Cell::new(0),
+            entry_loads: Cell::new(0),
+            barriers: Cell::new(0),
+        })))
+    }
+
+    pub fn page(&self) -> Ref<'_, Page> {
+        self.0.borrow()
+    }
+
+    pub fn page_mut(&self) -> RefMut<'_, Page> {
+        self.0.borrow_mut()
+    }
+
+    /// The frontend places a request.
+    pub fn send(&self, operation: u8, id: u64) {
+        let mut page = self.page_mut();
+        let at = page.abi.id_offset();
+        let slot = page.slot(page.req_prod);
+        let entry = page.entries[slot].bytes_mut();
+        entry.fill(0xee);
+        entry[0] = operation;
+        entry[at..at + 8].copy_from_slice(&id.to_le_bytes());
+        page.req_prod = page.req_prod.wrapping_add(1);
+    }
+
+    /// The frontend takes the next response: id, operation, status. Checks that the rest of the
+    /// entry is zero.
+    pub fn receive(&self) -> Option<(u64, u8, i16)> {
+        let mut page = self.page_mut();
+        if page.rsp_cons == page.rsp_prod {
+            return None;
+        }
+        let slot = page.slot(page.rsp_cons);
+        page.rsp_cons = page.rsp_cons.wrapping_add(1);
+        let size = page.abi.entry_size();
+        let entry = page.entries[slot].bytes();
+        assert_eq!(entry[9], 0, "padding leaks");
+        assert!(
+            entry[12..size].iter().all(|&byte| byte == 0),
+            "padding leaks"
+        );
+        Some((
+            u64::from_le_bytes(entry[..8].try_into().unwrap()),
+            entry[8],
+            i16::from_le_bytes(entry[10..12].try_into().unwrap()),
+        ))
+    }
+}
+
+impl Page {
+    fn slot(&self, count: u32) -> usize {
+        count as usize % self.entries.len()
+    }
+}
+
+impl SharedRing for Shared {
+    fn req_prod(&self) -> u32 {
+        let page = self.page();
+        let loads = page.producer_loads.get();
+        page.producer_loads.set(loads + 1);
+        page.req_prod
+            .wrapping_add(if page.restless { loads } else { 0 })
+    }
+
+    fn rsp_prod(&self) -> u32 {
+        self.page().rsp_prod
+    }
+
+    fn rsp_event(&self) -> u32 {
+        let page = self.page();
+        assert_ne!(page.barriers.get(), 0, "no barrier before rsp_event");
+        page.rsp_event
+    }
+
+    fn set_req_event(&mut self, value: u32) {
+        self.page_mut().req_event = value;
+    }
+
+    fn publish_rsp_prod(&mut self, value: u32) {
+        let mut page = self.page_mut();
+        page.rsp_prod = value;
+        page.barriers.set(0);
+    }
+
+    fn read_slot(&self, slot: u32, entry: &mut RawSlot) {
+        let page = self.page();
+        let loads = page.entry_loads.get();
+        page.entry_loads.set(loads + 1);
+        let size = page.abi.entry_size();
+        let change = if page.restless { loads as u8 } else { 0 };
+        for (to, from) in entry.bytes_mut()[..size]
+            .iter_mut()
+            .zip(page.entries[slot as usize].bytes())
+        {
+            *to = from.wrapping_add(change);
+        }
+    }
+
+    fn write_slot(&mut self, slot: u32, entry: &RawSlot) {
+        let mut page = self.page_mut();
+        let size = page.abi.entry_size();
+        page.entries[slot as usize].bytes_mut()[..size].copy_from_slice(&entry.bytes()[..size]);
+    }
+
+    fn full_barrier(&self) {
+        let page = self.page();
+        page.barriers.set(page.barriers.get() + 1);
+    }
+}
