@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The device that holds a disk's data.
+
+use crate::say::{
+    errno,
+    say, //
+};
+use kernel::{
+    prelude::*,
+    str::CStr,
+    sync::Arc, //
+};
+use xenbus::{
+    blk::{
+        Claim,
+        Disk, //
+    },
+    device::Device,
+    store, //
+};
+use xenbus_proto::{
+    device::{
+        DeviceNumber,
+        Mode, //
+    },
+    message::Message,
+    negotiation,
+    number::DomainId,
+    problem::Problem,
+    request::DiskLimits, //
+};
+
+/// A disk's device, open.
+pub(crate) struct Backing {
+    disk: Arc<Disk>,
+    number: DeviceNumber,
+    mode: Mode,
+    /// The toolstack made the guest's disk a CD-ROM.
+    cdrom: bool,
+    domain: DomainId,
+}
+
+impl Backing {
+    /// Opens the device that the toolstack has named in the backend's directory; `None` when it has named
+    /// none yet. What goes wrong is said in the log and in xenstore.
+    pub(crate) fn open(dev: &Device, frontend: &CStr) -> Result<Option<Self>> {
+        let path = dev.nodename();
+        let Some(node) = store::read(path, c"physical-device")? else {
+            return Ok(None);
+        };
+        let number = DeviceNumber::parse(&node).map_err(|_| {
+            dev.report_error(
+                EINVAL,
+                format_args!("{}", Problem::InvalidDevice { node: &node }),
+            );
+            EINVAL
+        })?;
+        let mode = read_mode(path)?;
+
+        let claim = match mode {
+            Mode::ReadOnly => Claim::Readers,
+            Mode::Exclusive => Claim::Exclusive,
+            Mode::Shared => Claim::Shared,
+        };
+        let disk = Disk::open(number, mode.is_writable(), claim).map_err(|error| {
+            say(&Message::CannotOpen {
+                path: path.to_bytes(),
+                device: number,
+                errno: errno(error),
+            });
+            let params = store::read(path, c"params").ok().flatten();
+            let problem = Problem::CannotOpen {
+                device: params.as_deref().unwrap_or(&node),
+                errno: errno(error),
+            };
+            dev.report_error(error, format_args!("{problem}"));
+            error
+        })?;
+
+        let backing = Self {
+            disk: Arc::new(disk, GFP_KERNEL)?,
+            number,
+            mode,
+            cdrom: is_cdrom(frontend),
+            domain: dev.otherend_id(),
+        };
+        let mut name = [0; 32];
+        say(&Message::Attach {
+            device: backing.disk.name(&mut name).as_bytes(),
+            size: backing.disk.sectors().saturating_mul(512),
+            domain: backing.domain,
+        });
+        dev.clear_error();
+        Ok(Some(backing))
+    }
+
+    /// The device's number.
+    pub(crate) fn number(&self) -> DeviceNumber {
+        self.number
+    }
+
+    /// The open device.
+    pub(crate) fn disk(&self) -> Arc<Disk> {
+        self.disk.clone()
+    }
+
+    /// Whether the guest may write.
+    pub(crate) fn writable(&self) -> bool {
+        self.mode.is_writable()
+    }
+
+    /// The disk as it is described to the guest.
+    pub(crate) fn description(&self) -> negotiation::Disk {
+        negotiation::Disk {
+            sectors: self.disk.sectors(),
+            logical_block_size: self.disk.logical_block_size(),
+            physical_block_size: self.disk.physical_block_size(),
+            read_only: !self.writable(),
+            removable: self.disk.removable(),
+            cdrom: self.cdrom || self.disk.cdrom(),
+            write_cache: self.disk.write_cache(),
+            discard: None,
+        }
+    }
+}
+
+/// What requests to `disk` are held against: its size may have changed since the last ones.
+pub(crate) fn limits(disk: &Disk, writable: bool) -> DiskLimits {
+    DiskLimits {
+        sectors: disk.sectors(),
+        read_only: !writable,
+        logical_block_size: disk.logical_block_size(),
+    }
+}
+
+impl Drop for Backing {
+    fn drop(&mut self) {
+        let mut name = [0; 32];
+        say(&Message::Detach {
+            device: self.disk.name(&mut name).as_bytes(),
+            domain: self.domain,
+        });
+    }
+}
+
+fn read_mode(path: &CStr) -> Result<Mode> {
+    match store::read(path, c"mode").and_then(|node| node.ok_or(ENOENT)) {
+        Ok(node) => Ok(Mode::parse(&node)),
+        Err(error) => {
+            say(&Message::CannotReadMode {
+                path: path.to_bytes(),
+                errno: errno(error),
+            });
+            Err(error)
+        }
+    }
+}
+
+/// Whether the toolstack told the guest that the disk is a CD-ROM.
+fn is_cdrom(frontend: &CStr) -> bool {
+    matches!(store::read(frontend, c"device-type"), Ok(Some(node)) if &*node == b"cdrom")
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A guest's ring in use: making the connection, and ending it.
+
+use crate::{
+    backing::Backing,
+    drain::Ring,
+    say::{
+        errno,
+        say, //
+    },
+    vbd::{
+        Identity,
+        Vbd, //
+    },
+};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            AtomicFlag, //
+        },
+        Arc, //
+    },
+};
+use xenbus::{
+    doorbell::Doorbell,
+    event::{
+        EventChannel,
+        EventHandler, //
+    },
+    ring::RingMemory,
+    store,
+    thread::Thread, //
+};
+use xenbus_proto::{
+    message::Message,
+    negotiation::{
+        frontend_key,
+        FrontendRing,
+        Unusable, //
+    },
+    number::Port,
+    problem::Problem,
+    ring::{
+        BackRing,
+        RingSize, //
+    },
+    state, //
+};
+
+/// How the ring's thread is told that something happened.
+pub(crate) struct Signals {
+    pub(crate) bell: Arc<Doorbell>,
+    /// The guest sent an event.
+    event: AtomicFlag,
+    /// The connection is to end.
+    stop: AtomicFlag,
+    /// The guest broke the ring; it is served no more.
+    halted: AtomicFlag,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            bell: Arc::pin_init(Doorbell::new(), GFP_KERNEL)?,
+            event: AtomicFlag::new(false),
+            stop: AtomicFlag::new(false),
+            halted: AtomicFlag::new(false),
+        })
+    }
+
+    /// Whether the guest sent an event since the last call. The wait that came before orders the reads.
+    pub(crate) fn take_event(&self) -> bool {
+        self.event.xchg(false, Relaxed)
+    }
+
+    /// The guest broke the ring.
+    pub(crate) fn halt(&self) {
+        self.halted.store(true, Relaxed);
+    }
+
+    /// Whether the connection is to end.
+    pub(crate) fn stopping(&self) -> bool {
+        self.stop.load(Relaxed)
+    }
+}
+
+impl EventHandler for Signals {
+    fn event(&self) {
+        self.event.store(true, Relaxed);
+        self.bell.ring();
+    }
+}
+
+/// A guest's ring, served by a thread of its own until this is dropped.
+///
+/// Dropping waits for the requests that the disk is working on, and gives back everything of the guest's.
+pub(crate) struct Connection {
+    signals: Arc<Signals>,
+    _thread: Thread,
+}
+
+impl Connection {
+    /// Takes up the ring that the guest's driver has published. What goes wrong is said in the log and in
+    /// xenstore.
+    pub(crate) fn new(vbd: &Arc<Vbd>, backing: &Backing) -> Result<Self> {
+        let id = &vbd.id;
+        let dev = &*id.dev;
+        let published = read_ring(id)?;
+        let abi = published.protocol.abi();
+        let size = RingSize::ONE_PAGE;
+
+        let memory = RingMemory::map(id.dev.clone(), &[published.page], abi, size)
+            .inspect_err(|&error| {
+                say(&Message::CannotMapRing {
+                    path: dev.nodename().to_bytes(),
+                });
+                dev.report_error(error, format_args!("{}", Problem::CannotMapRing));
+            })?;
+        let ring = BackRing::attach(memory, abi, size).map_err(|bad| {
+            say(&Message::RingHalted {
+                name: id.name.as_str(),
+                bad,
+            });
+            dev.report_error(EINVAL, format_args!("{}", Problem::RingHalted(bad)));
+            EINVAL
+        })?;
+
+        let signals = Arc::new(Signals::new()?, GFP_KERNEL)?;
+        let name = CString::try_from_fmt(format_args!("{}", id.name.as_str()))?;
+        let channel = EventChannel::bind(id.dev.clone(), published.port.0, name, signals.clone())
+            .inspect_err(|&error| {
+                say(&Message::CannotBindEventChannel {
+                    frontend: id.frontend.to_bytes(),
+                    errno: errno(error),
+                });
+                dev.report_error(error, format_args!("{}", Problem::CannotBindEventChannel));
+            })?;
+        let port = Port(channel.port());
+
+        let name = CString::try_from_fmt(format_args!("{}", id.name.as_str()))?;
+        let ring = Ring::new(vbd.clone(), ring, channel, signals.clone(), backing)?;
+        say(&Message::Connected {
+            handle: id.handle,
+            domain: id.domain,
+            port,
+            protocol: published.protocol,
+        });
+        let thread = Thread::spawn(&name, ring)?;
+        // The guest may have put requests on its ring before we listened.
+        signals.bell.ring();
+        Ok(Self {
+            signals,
+            _thread: thread,
+        })
+    }
+
+    /// What became of the ring.
+    pub(crate) fn ring(&self) -> state::Ring {
+        if self.signals.halted.load(Relaxed) {
+            state::Ring::Halted
+        } else {
+            state::Ring::Live
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.signals.stop.store(true, Relaxed);
+        self.signals.bell.ring();
+        // Dropping the thread waits for it; it has owned everything else.
+    }
+}
+
+/// Reads the nodes that say where the guest's ring is.
+fn read_ring(id: &Identity) -> Result<FrontendRing> {
+    let dir = &*id.frontend;
+    let ring_ref = store::read(dir, frontend_key::RING_REF)?;
+    let event_channel = store::read(dir, frontend_key::EVENT_CHANNEL)?;
+    let protocol = store::read(dir, frontend_key::PROTOCOL)?;
+
+    FrontendRing::parse(
+        ring_ref.as_deref(),
+        event_channel.as_deref(),
+        protocol.as_deref(),
+    )
+    .map_err(|unusable| {
+        if let Unusable::Protocol(protocol) = unusable {
+            say(&Message::UnknownProtocol {
+                domain: id.domain,
+                protocol,
+            });
+        }
+        id.dev
+            .report_error(EINVAL, format_args!("{}", Problem::FrontendNodes(unusable)));
+        EINVAL
+    })
+}

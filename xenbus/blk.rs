@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Block devices of this kernel, for a driver that serves them to another domain.
+//!
+//! [`Disk`] is an open block device with the claim that keeps others off it. An [`Io`] is the room for one
+//! request to it; it is moved into the block layer when it is submitted and comes back through
+//! [`Completions`], so at any time one side owns it.
+
+mod disk;
+mod io;
+
+pub use disk::{
+    Claim,
+    Disk, //
+};
+pub use io::{
+    Completions,
+    Io,
+    Operation,
+    MAX_PAGES, //
+};
+
+use crate::bindings;
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
+
+/// Runs `submit`, and lets the block layer see everything it submits at once.
+pub fn plugged<R>(submit: impl FnOnce() -> R) -> R {
+    let plug = Opaque::<kernel::bindings::blk_plug>::uninit();
+    // SAFETY: The plug is on this stack and does not move until it is finished below.
+    unsafe { kernel::bindings::blk_start_plug(plug.get()) };
+    let result = submit();
+    // SAFETY: Started above, by the same task.
+    unsafe { kernel::bindings::blk_finish_plug(plug.get()) };
+    result
+}

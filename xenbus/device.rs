@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A device on the xenbus: one end of a split driver.
+//!
+//! C header: [`include/xen/xenbus.h`](srctree/include/xen/xenbus.h)
+
+use crate::bindings;
+use core::{
+    fmt,
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    device,
+    prelude::*,
+    str::{
+        CStr,
+        CString, //
+    },
+    sync::aref::AlwaysRefCounted,
+    types::Opaque, //
+};
+use xenbus_proto::{
+    blkif::XenbusState,
+    number::DomainId, //
+};
+
+/// The xenbus device representation.
+///
+/// Wraps a C `struct xenbus_device` that the xenbus core made.
+///
+/// # Invariants
+///
+/// A [`Device`] instance represents a valid `struct xenbus_device` created by the xenbus core.
+#[repr(transparent)]
+pub struct Device<Ctx: device::DeviceContext = device::Normal>(
+    Opaque<bindings::xenbus_device>,
+    PhantomData<Ctx>,
+);
+
+impl<Ctx: device::DeviceContext> Device<Ctx> {
+    pub(crate) fn as_raw(&self) -> *mut bindings::xenbus_device {
+        self.0.get()
+    }
+
+    /// The device's directory in xenstore, relative to the directory of this domain, e.g.
+    /// `backend/vbd/3/51712`.
+    pub fn nodename(&self) -> &CStr {
+        // SAFETY: By the type invariant the device is valid.
+        let name = unsafe { (*self.as_raw()).nodename };
+
+        // SAFETY: `nodename` is a NUL-terminated string that lives and stays as it is as long as the
+        // device (it is in the same allocation).
+        unsafe { CStr::from_char_ptr(name) }
+    }
+
+    /// The domain of the other end.
+    pub fn otherend_id(&self) -> DomainId {
+        // SAFETY: By the type invariant the device is valid. The field is written before a driver is
+        // probed, and not while it is bound.
+        let id = unsafe { (*self.as_raw()).otherend_id };
+        // CAST: a domid has 16 bits; the core reads it from xenstore into an `int`.
+        DomainId(id as u16)
+    }
+
+    /// Whether the toolstack wants the device to exist: its `online` node.
+    pub fn online(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::xenbus_dev_is_online(self.as_raw()) != 0 }
+    }
+
+    /// Writes this end's state to xenstore, unless it is that already.
+    ///
+    /// A directory that is gone is not made anew.
+    pub fn switch_state(&self, state: XenbusState) -> Result {
+        // SAFETY: By the type invariant the device is valid.
+        kernel::error::to_result(unsafe { bindings::xenbus_switch_state(self.as_raw(), state.to_raw()) })
+    }
+
+    /// Tells the administrator why the device does not work: writes `error` and the sentence to
+    /// `error/<nodename>/error` in xenstore, and to the kernel log.
+    pub fn report_error(&self, error: Error, sentence: fmt::Arguments<'_>) {
+        let Ok(text) = CString::try_from_fmt(sentence) else {
+            return;
+        };
+        // SAFETY: By the type invariant the device is valid; the format consumes one C string.
+        unsafe {
+            bindings::xenbus_dev_error(
+                self.as_raw(),
+                error.to_errno(),
+                c"%s".as_char_ptr(),
+                text.as_char_ptr(),
+            )
+        };
+    }
+
+    /// Takes the sentence of [`Device::report_error`] out of xenstore, after the trouble is over.
+    pub fn clear_error(&self) {
+        let Ok(dir) = CString::try_from_fmt(fmt!("error/{}", self.nodename().to_str().unwrap_or("")))
+        else {
+            return;
+        };
+        // Nothing to do when there was none.
+        let _ = crate::store::remove(&dir, c"error");
+    }
+}
+
+impl Device<device::Bound> {
+    /// The other end's directory in xenstore, an absolute path, e.g. `/local/domain/3/device/vbd/51712`.
+    pub fn otherend(&self) -> &CStr {
+        // SAFETY: By the type invariant the device is valid.
+        let path = unsafe { (*self.as_raw()).otherend };
+
+        // SAFETY: The core sets `otherend` to a NUL-terminated string before the driver is probed and
+        // frees it after the driver is unbound.
+        unsafe { CStr::from_char_ptr(path) }
+    }
+}
+
+// SAFETY: `Device` is a transparent wrapper of a type that does not depend on `Device`'s generic argument.
+kernel::impl_device_context_deref!(unsafe { Device });
+kernel::impl_device_context_into_aref!(Device);
+
+// SAFETY: Instances of `Device` are always reference-counted.
+unsafe impl AlwaysRefCounted for Device {
+    fn inc_ref(&self) {
+        // SAFETY: The existence of a shared reference guarantees that the refcount is non-zero.
+        unsafe { kernel::bindings::get_device(&raw mut (*self.as_raw()).dev) };
+    }
+
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // CAST: `Self` is a transparent wrapper of `struct xenbus_device`.
+        let xdev: *mut bindings::xenbus_device = obj.cast().as_ptr();
+
+        // SAFETY: `xdev` is valid by the caller's reference.
+        let dev = unsafe { &raw mut (*xdev).dev };
+
+        // SAFETY: The safety requirements guarantee that the refcount is non-zero.
+        unsafe { kernel::bindings::put_device(dev) };
+    }
+}
+
+impl<Ctx: device::DeviceContext> AsRef<device::Device<Ctx>> for Device<Ctx> {
+    fn as_ref(&self) -> &device::Device<Ctx> {
+        // SAFETY: By the type invariant `self.as_raw()` is a valid `struct xenbus_device`.
+        let dev = unsafe { &raw mut (*self.as_raw()).dev };
+
+        // SAFETY: `dev` points to a valid `struct device` that lives as long as `self`.
+        unsafe { device::Device::from_raw(dev) }
+    }
+}
+
+// SAFETY: A `Device` is always reference-counted and can be released from any thread.
+unsafe impl Send for Device {}
+
+// SAFETY: `Device` can be shared among threads because all methods of `Device` are thread safe.
+unsafe impl Sync for Device {}
+
+// SAFETY: Same as `Device<Normal>`; the bound context adds only access to strings the core leaves alone
+// while the driver is bound.
+unsafe impl Sync for Device<device::Bound> {}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe building blocks for Xen backend drivers.
+//!
+//! A Xen device is two drivers, one in the guest (*frontend*) and one here (*backend*), that find each
+//! other through xenstore, share memory by grant references, and wake each other by event channels. This
+//! crate has a module for each of these, and for what a block backend needs of this kernel:
+//!
+//! - [`driver`] and [`device`]: being a driver on the xenbus.
+//! - [`store`] and [`watch`]: xenstore.
+//! - [`ring`], [`grant`], [`event`]: memory and interrupts shared with the other domain.
+//! - [`blk`]: block devices of this kernel.
+//! - [`work`], [`thread`], [`doorbell`]: where the work is done.
+//! - [`log`]: kernel messages word for word.
+//!
+//! It is the only place with `unsafe` code and raw bindings. What Xen is told of (a mapping, a channel) is
+//! owned by a value, and dropping the value is the only way to give it back.
+//!
+//! The module is called `xenbus-rs`, since the kernel has a `xenbus` of its own.
+
+// A kernel with another set of lints may not know one that is expected here.
+#![allow(unknown_lints)]
+
+pub mod blk;
+pub mod device;
+pub mod doorbell;
+pub mod driver;
+pub mod event;
+pub mod grant;
+pub mod log;
+pub mod ring;
+pub mod store;
+pub mod thread;
+pub mod watch;
+pub mod work;
+
+mod bindings;
+
+use kernel::prelude::*;
+
+module! {
+    type: XenbusModule,
+    name: "xenbus_rs",
+    authors: ["The xbdback developers"],
+    description: "Rust building blocks for Xen backend drivers",
+    license: "GPL",
+}
+
+/// The module: it owns what drivers share.
+struct XenbusModule {
+    _work: work::Owner,
+}
+
+impl kernel::Module for XenbusModule {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        // SAFETY: Takes no arguments.
+        if !unsafe { bindings::xenbus_helper_xen_domain() } {
+            pr_err!("this kernel does not run under Xen: boot Xen first, and Linux as its dom0\n");
+            return Err(ENODEV);
+        }
+        Ok(Self {
+            _work: work::Owner::new()?,
+        })
+    }
+}
