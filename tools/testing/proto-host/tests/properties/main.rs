@@ -3,7 +3,18 @@
 //! What holds for every input, tried on many: `PROPTEST_CASES` says on how many.
 
 use proptest::prelude::ProptestConfig;
+use xenbus_proto::abi::Abi;
+use xenbus_proto::ring::{
+    RingSize,
+    SharedRing, //
+};
+use xenbus_proto::slot::RawSlot;
 
+#[path = "../../../fuzz/src/frontend.rs"]
+mod frontend;
+mod fuzz;
+#[path = "../../../../../xenbus/proto/ring/mock.rs"]
+mod mock;
 mod parser;
 mod ring;
 mod state;

@@ -11,15 +11,11 @@ use xenbus_proto::blkif::Status;
 use xenbus_proto::ring::{
     BackRing,
     Notify,
-    RingSize,
-    SharedRing, //
+    RingSize, //
 };
 use xenbus_proto::slot::RawSlot;
 
-#[path = "../../../../../xenbus/proto/ring/mock.rs"]
-mod mock;
-
-use mock::Shared;
+use crate::mock::Shared;
 
 #[derive(Clone, Debug)]
 enum Step {
