@@ -113,15 +113,11 @@ pub struct InvalidPath;
 impl Handle {
     /// Reads the handle from a path such as `backend/vbd/3/51712`.
     pub fn from_backend_path(path: &[u8]) -> Result<Self, InvalidPath> {
-        let slash = path
-            .iter()
-            .rposition(|&byte| byte == b'/')
-            .ok_or(InvalidPath)?;
-        path.get(slash..)
-            .and_then(|rest| rest.strip_prefix(b"/"))
-            .and_then(|last| parse_u32(last).ok())
-            .map(Self)
-            .ok_or(InvalidPath)
+        let mut parts = path.rsplitn(2, |&byte| byte == b'/');
+        match (parts.next(), parts.next()) {
+            (Some(last), Some(_)) => parse_u32(last).map(Self).map_err(|_| InvalidPath),
+            _ => Err(InvalidPath),
+        }
     }
 }
 

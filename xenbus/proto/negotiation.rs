@@ -2,7 +2,7 @@
 
 //! What the two ends tell each other in xenstore before a ring is used.
 //!
-//! [`NODES`] is the whole table of what a backend can offer. What is not there yet is in it too,
+//! `NODES` is the whole table of what a backend can offer. What is not there yet is in it too,
 //! and off: [`Abilities::SINGLE_RING`] offers one ring of one page, and a frontend never sees the
 //! node of a feature it could not use.
 
@@ -24,8 +24,8 @@ use crate::number::{
 };
 
 /// When a node is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
     /// Before InitWait: what shapes the ring the frontend makes.
     BeforeRing,
     /// Before Connected: what describes the disk and its requests.
@@ -90,21 +90,14 @@ impl Abilities {
     };
 }
 
-/// A node of the backend's directory. All values are decimal numbers.
-pub struct Node {
-    /// Its name.
-    pub key: &'static CStr,
-    /// When it is written.
-    pub phase: Phase,
-    /// Its value; `None` when it is not written.
-    value: fn(&Abilities, &Disk) -> Option<u64>,
-}
+/// The value of a node, a decimal number; `None` when the node is not written.
+type Value = fn(&Abilities, &Disk) -> Option<u64>;
 
-impl Node {
-    /// Its value; `None` when it is not written.
-    pub fn value(&self, abilities: &Abilities, disk: &Disk) -> Option<u64> {
-        (self.value)(abilities, disk)
-    }
+/// A node of the backend's directory.
+struct Node {
+    key: &'static CStr,
+    phase: Phase,
+    value: Value,
 }
 
 /// Every node a backend can write, in the order of `blkif.h`.
@@ -113,39 +106,27 @@ impl Node {
 /// without one they would cost the guest a round trip for nothing. They are done even when not
 /// offered ([`request::parse`](crate::request::parse)), because Linux's frontend takes a single
 /// refusal for ever.
-pub const NODES: [Node; 14] = [
-    node(c"max-ring-page-order", Phase::BeforeRing, |can, _| {
-        (can.ring_page_order > 0).then_some(u64::from(can.ring_page_order))
-    }),
-    node(c"multi-queue-max-queues", Phase::BeforeRing, |can, _| {
-        (can.queues > 1).then_some(u64::from(can.queues))
-    }),
-    node(c"feature-barrier", Phase::BeforeUse, |_, disk| {
-        Some(disk.write_cache.into())
-    }),
-    node(c"feature-flush-cache", Phase::BeforeUse, |_, disk| {
-        Some(disk.write_cache.into())
-    }),
+static NODES: [Node; 14] = [
+    node(c"max-ring-page-order", Phase::BeforeRing, ring_page_order),
+    node(c"multi-queue-max-queues", Phase::BeforeRing, queues),
+    node(c"feature-barrier", Phase::BeforeUse, write_cache),
+    node(c"feature-flush-cache", Phase::BeforeUse, write_cache),
     node(c"feature-discard", Phase::BeforeUse, |can, disk| {
         discard(can, disk).map(|_| 1)
     }),
     node(c"discard-granularity", Phase::BeforeUse, |can, disk| {
-        discard(can, disk).map(|discard| discard.granularity.into())
+        Some(discard(can, disk)?.granularity.into())
     }),
     node(c"discard-alignment", Phase::BeforeUse, |can, disk| {
-        discard(can, disk).map(|discard| discard.alignment.into())
+        Some(discard(can, disk)?.alignment.into())
     }),
     node(c"discard-secure", Phase::BeforeUse, |can, disk| {
-        discard(can, disk).map(|discard| discard.secure.into())
+        Some(discard(can, disk)?.secure.into())
     }),
     node(c"feature-persistent", Phase::BeforeUse, |can, _| {
         can.persistent_grants.then_some(1)
     }),
-    node(
-        c"feature-max-indirect-segments",
-        Phase::BeforeUse,
-        |can, _| (can.indirect_segments > 0).then_some(u64::from(can.indirect_segments)),
-    ),
+    node(c"feature-max-indirect-segments", Phase::BeforeUse, indirect),
     node(c"sectors", Phase::BeforeUse, |_, disk| Some(disk.sectors)),
     node(c"info", Phase::BeforeUse, |_, disk| Some(info(disk).into())),
     node(c"sector-size", Phase::BeforeUse, |_, disk| {
@@ -156,12 +137,28 @@ pub const NODES: [Node; 14] = [
     }),
 ];
 
-const fn node(
-    key: &'static CStr,
-    phase: Phase,
-    value: fn(&Abilities, &Disk) -> Option<u64>,
-) -> Node {
+const fn node(key: &'static CStr, phase: Phase, value: Value) -> Node {
     Node { key, phase, value }
+}
+
+/// Rings of one page need no saying.
+fn ring_page_order(can: &Abilities, _: &Disk) -> Option<u64> {
+    (can.ring_page_order > 0).then_some(can.ring_page_order.into())
+}
+
+/// Neither does a single ring.
+fn queues(can: &Abilities, _: &Disk) -> Option<u64> {
+    (can.queues > 1).then_some(can.queues.into())
+}
+
+/// How many segments, if there are indirect requests at all.
+fn indirect(can: &Abilities, _: &Disk) -> Option<u64> {
+    (can.indirect_segments > 0).then_some(can.indirect_segments.into())
+}
+
+/// Whether there is anything to flush.
+fn write_cache(_: &Abilities, disk: &Disk) -> Option<u64> {
+    Some(disk.write_cache.into())
 }
 
 /// How the disk discards, if the driver does too and the guest may write.
@@ -210,11 +207,10 @@ fn offered<'a>(
     abilities: &'a Abilities,
     disk: &'a Disk,
 ) -> impl Iterator<Item = (&'static CStr, u64)> + 'a {
-    static TABLE: [Node; 14] = NODES;
-    TABLE
+    NODES
         .iter()
         .filter(move |node| node.phase == phase)
-        .filter_map(move |node| node.value(abilities, disk).map(|value| (node.key, value)))
+        .filter_map(move |node| Some((node.key, (node.value)(abilities, disk)?)))
 }
 
 /// The frontend's nodes: where its ring is.

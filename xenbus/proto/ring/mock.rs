@@ -36,6 +36,8 @@ pub struct Page {
     pub producer_loads: Cell<u32>,
     /// Loads of entries.
     pub entry_loads: Cell<u32>,
+    /// Requests the frontend places at the next full barrier: what another processor might do.
+    pub race: Cell<u32>,
     /// Full barriers since responses were last published.
     pub barriers: Cell<u32>,
 }
@@ -58,6 +60,7 @@ impl Shared {
             restless: false,
             producer_loads: Cell::new(0),
             entry_loads: Cell::new(0),
+            race: Cell::new(0),
             barriers: Cell::new(0),
         })))
     }
@@ -162,7 +165,8 @@ impl SharedRing for Shared {
     }
 
     fn full_barrier(&self) {
-        let page = self.page();
+        let mut page = self.page_mut();
         page.barriers.set(page.barriers.get() + 1);
+        page.req_prod = page.req_prod.wrapping_add(page.race.take());
     }
 }

@@ -220,6 +220,15 @@ fn before_sleep_the_next_request_is_asked_for() {
     );
 }
 
+/// A request that comes after the look and before the wish for an event would otherwise be lost.
+#[test]
+fn a_request_that_comes_at_the_last_moment_is_found() {
+    let (shared, mut ring) = ring(NEAR_WRAP);
+    shared.page().race.set(1);
+    assert_eq!(ring.final_check(), Ok(true));
+    assert_eq!(ring.begin_drain(32), Ok(1));
+}
+
 #[test]
 fn a_slot_of_another_ring_answers_nothing() {
     let (shared, mut ring) = ring(0);
