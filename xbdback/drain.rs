@@ -143,6 +143,8 @@ pub(crate) struct Ring {
     held: Option<Held>,
     /// A barrier is with the disk: nothing is started until it is done.
     barrier: bool,
+    /// A request was taken since the last event was dealt with.
+    taken: bool,
     /// Requests with the disk.
     submitted: usize,
     /// The guest broke the ring: nothing more is taken from it.
@@ -156,14 +158,9 @@ impl thread::Body for Ring {
         while !self.signals.stopping() {
             self.signals.bell.wait();
             let event = self.signals.take_event();
-            let worked = self.serve();
-            // A guest that broke its ring is not listened to any more.
-            if event && !self.halted {
-                self.channel.end_of_interrupt(if worked {
-                    Outcome::Work
-                } else {
-                    Outcome::Spurious
-                });
+            self.serve();
+            if event {
+                self.end_of_interrupt();
             }
         }
         self.finish();
@@ -194,6 +191,7 @@ impl Ring {
             ring,
             held: None,
             barrier: false,
+            taken: false,
             submitted: 0,
             halted: false,
             log: GuestLog::new(),
@@ -201,24 +199,38 @@ impl Ring {
         })
     }
 
-    /// Works until there is nothing left to do. Returns whether there was anything.
-    fn serve(&mut self) -> bool {
-        let mut worked = false;
+    /// Works until there is nothing left to do.
+    fn serve(&mut self) {
         loop {
-            let round = self.complete() | self.start();
-            worked |= round;
+            let worked = self.complete() | self.start();
             self.push();
             if self.signals.stopping() {
-                return worked;
+                return;
             }
-            if !round && !self.requests_wait() {
+            if !worked && !self.requests_wait() {
                 if self.submitted == 0 {
                     self.pool.rest();
                 }
-                return worked;
+                return;
             }
             thread::yield_if_needed();
         }
+    }
+
+    /// Lets the next event come.
+    ///
+    /// An event was spurious when no request was taken since the one before: not only now, since the
+    /// request that caused it may have been taken while the thread was busy with others.
+    fn end_of_interrupt(&mut self) {
+        // A guest that broke its ring is not listened to any more.
+        if self.halted {
+            return;
+        }
+        let outcome = match core::mem::take(&mut self.taken) {
+            true => Outcome::Work,
+            false => Outcome::Spurious,
+        };
+        self.channel.end_of_interrupt(outcome);
     }
 
     /// Whether a request that could be taken waits; if not, asks the guest for an event when one does.
@@ -266,6 +278,7 @@ impl Ring {
         let mut entry = RawSlot::ZERO;
         while let Some(slot) = self.ring.take(&mut entry) {
             taken = true;
+            self.taken = true;
             match request::parse(&entry, abi, &limits) {
                 Ok(request) => self.stage(Job { slot, request }),
                 Err(reject) => {
