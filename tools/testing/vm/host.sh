@@ -79,10 +79,11 @@ ensure_modules() {
 	! modules_are_stale || make -s -C "$top" modules >&2 || die "the modules do not build; see above"
 }
 
-sandbox() { "${XBDBACK_SANDBOX:-$top/tools/sandbox}" "$@"; }
+sandbox() { "$top/tools/sandbox" "$@"; }
 
 # Replaces this process by COMMAND inside the sandbox, with the copied files on descriptor 3.
 enter_sandbox() { # COMMAND...
 	exec 3< <(copied_files)
-	exec "${XBDBACK_SANDBOX:-$top/tools/sandbox}" run -- "$@"
+	# A mount namespace of its own, also when this is already the sandbox: the run mounts things.
+	exec "$top/tools/sandbox" run -- unshare --mount --propagation unchanged "$@"
 }
