@@ -2,9 +2,13 @@
 
 //! The device that holds a disk's data.
 
-use crate::say::{
-    errno,
-    say, //
+use crate::{
+    say::{
+        errno,
+        report,
+        say, //
+    },
+    vbd::Identity, //
 };
 use kernel::{
     prelude::*,
@@ -16,7 +20,6 @@ use xenbus::{
         Claim,
         Disk, //
     },
-    device::Device,
     store, //
 };
 use xenbus_proto::{
@@ -44,16 +47,13 @@ pub(crate) struct Backing {
 impl Backing {
     /// Opens the device that the toolstack has named in the backend's directory; `None` when it has named
     /// none yet. What goes wrong is said in the log and in xenstore.
-    pub(crate) fn open(dev: &Device, frontend: &CStr) -> Result<Option<Self>> {
-        let path = dev.nodename();
+    pub(crate) fn open(id: &Identity) -> Result<Option<Self>> {
+        let path = id.dev.nodename();
         let Some(node) = store::read(path, c"physical-device")? else {
             return Ok(None);
         };
         let number = DeviceNumber::parse(&node).map_err(|_| {
-            dev.report_error(
-                EINVAL,
-                format_args!("{}", Problem::InvalidDevice { node: &node }),
-            );
+            report(id, EINVAL, &Problem::InvalidDevice { node: &node });
             EINVAL
         })?;
         let mode = read_mode(path)?;
@@ -74,7 +74,7 @@ impl Backing {
                 device: params.as_deref().unwrap_or(&node),
                 errno: errno(error),
             };
-            dev.report_error(error, format_args!("{problem}"));
+            report(id, error, &problem);
             error
         })?;
 
@@ -82,8 +82,8 @@ impl Backing {
             disk: Arc::new(disk, GFP_KERNEL)?,
             number,
             mode,
-            cdrom: is_cdrom(frontend),
-            domain: dev.otherend_id(),
+            cdrom: is_cdrom(&id.frontend),
+            domain: id.domain,
         };
         let mut name = [0; 32];
         say(&Message::Attach {
@@ -91,7 +91,7 @@ impl Backing {
             size: backing.disk.sectors().saturating_mul(512),
             domain: backing.domain,
         });
-        dev.clear_error();
+        id.dev.clear_error();
         Ok(Some(backing))
     }
 

@@ -7,7 +7,8 @@ use crate::{
     drain::Ring,
     say::{
         errno,
-        say, //
+        say,
+        GuestLog, //
     },
     vbd::{
         Identity,
@@ -106,26 +107,21 @@ pub(crate) struct Connection {
 impl Connection {
     /// Takes up the ring that the guest's driver has published. What goes wrong is said in the log and in
     /// xenstore.
-    pub(crate) fn new(vbd: &Arc<Vbd>, backing: &Backing) -> Result<Self> {
+    pub(crate) fn new(vbd: &Arc<Vbd>, backing: &Backing, log: &mut GuestLog) -> Result<Self> {
         let id = &vbd.id;
-        let dev = &*id.dev;
-        let published = read_ring(id)?;
+        let published = read_ring(id, log)?;
         let abi = published.protocol.abi();
         let size = RingSize::ONE_PAGE;
 
         let memory = RingMemory::map(id.dev.clone(), &[published.page], abi, size)
             .inspect_err(|&error| {
-                say(&Message::CannotMapRing {
-                    path: dev.nodename().to_bytes(),
+                log.say(&Message::CannotMapRing {
+                    path: id.dev.nodename().to_bytes(),
                 });
-                dev.report_error(error, format_args!("{}", Problem::CannotMapRing));
+                log.report(id, error, &Problem::CannotMapRing);
             })?;
         let ring = BackRing::attach(memory, abi, size).map_err(|bad| {
-            say(&Message::RingHalted {
-                name: id.name.as_str(),
-                bad,
-            });
-            dev.report_error(EINVAL, format_args!("{}", Problem::RingHalted(bad)));
+            log.report(id, EINVAL, &Problem::RingHalted(bad));
             EINVAL
         })?;
 
@@ -133,11 +129,11 @@ impl Connection {
         let name = CString::try_from_fmt(format_args!("{}", id.name.as_str()))?;
         let channel = EventChannel::bind(id.dev.clone(), published.port.0, name, signals.clone())
             .inspect_err(|&error| {
-                say(&Message::CannotBindEventChannel {
+                log.say(&Message::CannotBindEventChannel {
                     frontend: id.frontend.to_bytes(),
                     errno: errno(error),
                 });
-                dev.report_error(error, format_args!("{}", Problem::CannotBindEventChannel));
+                log.report(id, error, &Problem::CannotBindEventChannel);
             })?;
         let port = Port(channel.port());
 
@@ -177,7 +173,7 @@ impl Drop for Connection {
 }
 
 /// Reads the nodes that say where the guest's ring is.
-fn read_ring(id: &Identity) -> Result<FrontendRing> {
+fn read_ring(id: &Identity, log: &mut GuestLog) -> Result<FrontendRing> {
     let dir = &*id.frontend;
     let ring_ref = store::read(dir, frontend_key::RING_REF)?;
     let event_channel = store::read(dir, frontend_key::EVENT_CHANNEL)?;
@@ -190,13 +186,12 @@ fn read_ring(id: &Identity) -> Result<FrontendRing> {
     )
     .map_err(|unusable| {
         if let Unusable::Protocol(protocol) = unusable {
-            say(&Message::UnknownProtocol {
+            log.say(&Message::UnknownProtocol {
                 domain: id.domain,
                 protocol,
             });
         }
-        id.dev
-            .report_error(EINVAL, format_args!("{}", Problem::FrontendNodes(unusable)));
+        log.report(id, EINVAL, &Problem::FrontendNodes(unusable));
         EINVAL
     })
 }

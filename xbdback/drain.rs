@@ -367,7 +367,10 @@ impl Ring {
                 .map_or((0, 0), |transfer| (transfer.start().0, transfer.len()));
             match io.submit(operation, sector, bytes as usize) {
                 Ok(()) => self.submitted += 1,
-                Err(io) => self.answer(io, Err(EIO)),
+                Err(io) => {
+                    self.barrier = false;
+                    self.answer(io, Err(EIO));
+                }
             }
         }
         steps
@@ -451,14 +454,8 @@ impl Ring {
         if core::mem::replace(&mut self.halted, true) {
             return;
         }
-        self.log.say(&Message::RingHalted {
-            name: self.vbd.id.name.as_str(),
-            bad,
-        });
-        self.vbd
-            .id
-            .dev
-            .report_error(EINVAL, format_args!("{}", Problem::RingHalted(bad)));
+        self.log
+            .report(&self.vbd.id, EINVAL, &Problem::RingHalted(bad));
         self.signals.halt();
         self.vbd.kick();
     }

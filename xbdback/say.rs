@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the backend says in the kernel log.
+//! What the backend tells the administrator: in the kernel log, and in xenstore.
 
+use crate::vbd::Identity;
 use kernel::{
     prelude::*,
     time::Delta, //
@@ -11,15 +12,24 @@ use xenbus::log::{
     Level,
     RateLimit, //
 };
-use xenbus_proto::message::{
-    Errno,
-    Message,
-    Severity, //
+use xenbus_proto::{
+    message::{
+        Errno,
+        Message,
+        Severity, //
+    },
+    problem::Problem, //
 };
 
 /// Prints a line that only the toolstack and the administrator can cause.
 pub(crate) fn say(message: &Message<'_>) {
     log::print(level(message), format_args!("{message}"));
+}
+
+/// Says why a disk does not work, when only the toolstack or the administrator can be the cause.
+pub(crate) fn report(id: &Identity, error: Error, problem: &Problem<'_>) {
+    id.dev.report_error(error, format_args!("{problem}"));
+    log::print(Level::Error, format_args!("{}: {problem}", id.name));
 }
 
 /// The error number of a message.
@@ -35,7 +45,7 @@ fn level(message: &Message<'_>) -> Level {
     }
 }
 
-/// Prints what a guest can cause as often as it likes: a few lines, then few lines.
+/// Says what a guest can cause as often as it likes: a few lines, then few lines.
 pub(crate) struct GuestLog(RateLimit);
 
 impl GuestLog {
@@ -44,8 +54,15 @@ impl GuestLog {
         Self(RateLimit::new(Delta::from_secs(5), 10))
     }
 
-    /// Prints `message`, unless there were many lately.
+    /// Prints `message`.
     pub(crate) fn say(&mut self, message: &Message<'_>) {
         self.0.print(level(message), format_args!("{message}"));
+    }
+
+    /// Says why a disk does not work. Xenstore has the last reason, whatever the log holds back.
+    pub(crate) fn report(&mut self, id: &Identity, error: Error, problem: &Problem<'_>) {
+        id.dev.report_error(error, format_args!("{problem}"));
+        self.0
+            .print(Level::Error, format_args!("{}: {problem}", id.name));
     }
 }

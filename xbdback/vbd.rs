@@ -36,6 +36,7 @@ use kernel::{
         Completion,
         Mutex, //
     },
+    time::Delta,
     workqueue::{
         impl_has_work,
         new_work,
@@ -45,6 +46,7 @@ use kernel::{
 };
 use xenbus::{
     device::Device,
+    log::RateLimit,
     store,
     watch::{
         Watch,
@@ -128,6 +130,8 @@ struct State {
     /// The machine has come to its end: everything is closed.
     finished: bool,
     log: GuestLog,
+    /// Connections that failed lately.
+    failures: RateLimit,
 }
 
 impl Vbd {
@@ -148,6 +152,7 @@ impl Vbd {
                     connection: None,
                     finished: false,
                     log: GuestLog::new(),
+                    failures: RateLimit::new(Delta::from_secs(5), 20),
                 }),
                 work <- new_work!("xbdback::Vbd"),
             }),
@@ -290,7 +295,7 @@ impl Vbd {
             }
             state.backing = None;
         }
-        match Backing::open(&self.id.dev, &self.id.frontend) {
+        match Backing::open(&self.id) {
             Ok(backing) => {
                 state.failed = false;
                 state.backing = backing;
@@ -321,7 +326,13 @@ impl Vbd {
 
     fn connect(self: &Arc<Self>, state: &mut State) -> Result {
         let backing = state.backing.as_ref().ok_or(ENXIO)?;
-        let connection = Connection::new(self, backing)?;
+        // A guest can try for ever, and every try costs this domain something.
+        if !state.failures.has_room() {
+            return Err(EAGAIN);
+        }
+        let connection = Connection::new(self, backing, &mut state.log).inspect_err(|_| {
+            state.failures.allow();
+        })?;
         self.describe(backing)?;
         state.connection = Some(connection);
         Ok(())

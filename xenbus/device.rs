@@ -4,7 +4,10 @@
 //!
 //! C header: [`include/xen/xenbus.h`](srctree/include/xen/xenbus.h)
 
-use crate::bindings;
+use crate::{
+    bindings,
+    store, //
+};
 use core::{
     fmt,
     marker::PhantomData,
@@ -78,30 +81,25 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
     }
 
     /// Tells the administrator why the device does not work: writes `error` and the sentence to
-    /// `error/<nodename>/error` in xenstore, and to the kernel log.
+    /// `error/<nodename>/error` in xenstore, where toolstacks look.
     pub fn report_error(&self, error: Error, sentence: fmt::Arguments<'_>) {
-        let Ok(text) = CString::try_from_fmt(sentence) else {
-            return;
-        };
-        // SAFETY: By the type invariant the device is valid; the format consumes one C string.
-        unsafe {
-            bindings::xenbus_dev_error(
-                self.as_raw(),
-                error.to_errno(),
-                c"%s".as_char_ptr(),
-                text.as_char_ptr(),
-            )
-        };
+        // There is nobody to tell when xenstore does not take it.
+        let _ = self.error_dir().and_then(|dir| {
+            let errno = error.to_errno();
+            store::write(&dir, c"error", format_args!("{errno} {sentence}"))
+        });
     }
 
     /// Takes the sentence of [`Device::report_error`] out of xenstore, after the trouble is over.
     pub fn clear_error(&self) {
-        let Ok(dir) = CString::try_from_fmt(fmt!("error/{}", self.nodename().to_str().unwrap_or("")))
-        else {
-            return;
-        };
-        // Nothing to do when there was none.
-        let _ = crate::store::remove(&dir, c"error");
+        // Most often there is none, and nothing to remove.
+        let _ = self
+            .error_dir()
+            .and_then(|dir| store::remove(&dir, c"error"));
+    }
+
+    fn error_dir(&self) -> Result<CString> {
+        CString::try_from_fmt(format_args!("error/{}", self.nodename().to_str()?))
     }
 }
 

@@ -44,43 +44,57 @@ pub fn print(level: Level, line: fmt::Arguments<'_>) {
     };
 }
 
-/// Lets a burst of lines through in every interval, and counts what it held back.
+/// Lets a burst through in every interval, and counts what it held back.
 ///
-/// For lines that a peer can provoke as often as it likes. It belongs to one owner, so that one noisy
-/// guest does not silence another.
+/// For what a peer can provoke as often as it likes, log lines above all. It belongs to one owner, so that
+/// one noisy guest does not silence another.
 pub struct RateLimit {
     interval: Delta,
     burst: u32,
     since: Instant<Monotonic>,
-    printed: u32,
+    allowed: u32,
     held_back: u32,
 }
 
 impl RateLimit {
-    /// Allows `burst` lines in each `interval`.
+    /// Allows `burst` in each `interval`.
     pub fn new(interval: Delta, burst: u32) -> Self {
         Self {
             interval,
             burst,
             since: Instant::now(),
-            printed: 0,
+            allowed: 0,
             held_back: 0,
         }
     }
 
-    /// Prints `line`, or counts it when the burst of this interval is used up.
-    ///
-    /// The first line of a new interval is followed by the number of those held back before it.
-    pub fn print(&mut self, level: Level, line: fmt::Arguments<'_>) {
+    /// Whether one more may come now.
+    pub fn has_room(&mut self) -> bool {
         if self.since.elapsed() >= self.interval {
             self.since = Instant::now();
-            self.printed = 0;
+            self.allowed = 0;
         }
-        if self.printed >= self.burst {
-            self.held_back = self.held_back.saturating_add(1);
+        self.allowed < self.burst
+    }
+
+    /// Counts one that came, or was held back. Returns which: whether it may come.
+    pub fn allow(&mut self) -> bool {
+        let room = self.has_room();
+        let counter = match room {
+            true => &mut self.allowed,
+            false => &mut self.held_back,
+        };
+        *counter = counter.saturating_add(1);
+        room
+    }
+
+    /// Prints `line`, unless there were too many lately.
+    ///
+    /// The first line that gets through again is followed by the number of those held back before it.
+    pub fn print(&mut self, level: Level, line: fmt::Arguments<'_>) {
+        if !self.allow() {
             return;
         }
-        self.printed += 1;
         print(level, line);
         if self.held_back > 0 {
             print(
