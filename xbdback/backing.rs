@@ -63,7 +63,7 @@ impl Backing {
             Mode::Exclusive => Claim::Exclusive,
             Mode::Shared => Claim::Shared,
         };
-        let disk = Disk::open(number, mode.is_writable(), claim).map_err(|error| {
+        let disk = Disk::open(number, mode.is_writable(), claim).inspect_err(|&error| {
             say(&Message::CannotOpen {
                 path: path.to_bytes(),
                 device: number,
@@ -75,7 +75,6 @@ impl Backing {
                 errno: errno(error),
             };
             report(id, error, &problem);
-            error
         })?;
 
         let backing = Self {

@@ -113,13 +113,14 @@ impl Connection {
         let abi = published.protocol.abi();
         let size = RingSize::ONE_PAGE;
 
-        let memory = RingMemory::map(id.dev.clone(), &[published.page], abi, size)
-            .inspect_err(|&error| {
+        let memory = RingMemory::map(id.dev.clone(), &[published.page], abi, size).inspect_err(
+            |&error| {
                 log.say(&Message::CannotMapRing {
                     path: id.dev.nodename().to_bytes(),
                 });
                 log.report(id, error, &Problem::CannotMapRing);
-            })?;
+            },
+        )?;
         let ring = BackRing::attach(memory, abi, size).map_err(|bad| {
             log.report(id, EINVAL, &Problem::RingHalted(bad));
             EINVAL
@@ -129,12 +130,12 @@ impl Connection {
         let name = CString::try_from_fmt(format_args!("{}", id.name.as_str()))?;
         let channel = EventChannel::bind(id.dev.clone(), published.port.0, name, signals.clone())
             .inspect_err(|&error| {
-                log.say(&Message::CannotBindEventChannel {
-                    frontend: id.frontend.to_bytes(),
-                    errno: errno(error),
-                });
-                log.report(id, error, &Problem::CannotBindEventChannel);
-            })?;
+            log.say(&Message::CannotBindEventChannel {
+                frontend: id.frontend.to_bytes(),
+                errno: errno(error),
+            });
+            log.report(id, error, &Problem::CannotBindEventChannel);
+        })?;
         let port = Port(channel.port());
 
         let name = CString::try_from_fmt(format_args!("{}", id.name.as_str()))?;

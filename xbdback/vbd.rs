@@ -252,7 +252,10 @@ impl Vbd {
                 (None, true) => state::Backing::Failed,
                 (None, false) => state::Backing::Absent,
             },
-            ring: state.connection.as_ref().map_or(Ring::None, Connection::ring),
+            ring: state
+                .connection
+                .as_ref()
+                .map_or(Ring::None, Connection::ring),
             own: XenbusState::from_raw(read_state(own)),
             online: self.id.dev.online(),
             removing: self.removing.load(Acquire),
@@ -281,9 +284,7 @@ impl Vbd {
 
     /// Opens the device, if the toolstack has written its name since the last try.
     fn open_if_named(&self, state: &mut State) {
-        if self.removing.load(Acquire)
-            || !self.named.xchg(false, Full)
-        {
+        if self.removing.load(Acquire) || !self.named.xchg(false, Full) {
             return;
         }
         if let Some(backing) = &state.backing {

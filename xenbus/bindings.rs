@@ -30,7 +30,4 @@ type __kernel_size_t = usize;
 type __kernel_ssize_t = isize;
 type __kernel_ptrdiff_t = isize;
 
-include!(concat!(
-    env!("XENBUS_OUT"),
-    "/xen_bindings_generated.rs"
-));
+include!(concat!(env!("XENBUS_OUT"), "/xen_bindings_generated.rs"));

@@ -77,7 +77,9 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
     /// A directory that is gone is not made anew.
     pub fn switch_state(&self, state: XenbusState) -> Result {
         // SAFETY: By the type invariant the device is valid.
-        kernel::error::to_result(unsafe { bindings::xenbus_switch_state(self.as_raw(), state.to_raw()) })
+        kernel::error::to_result(unsafe {
+            bindings::xenbus_switch_state(self.as_raw(), state.to_raw())
+        })
     }
 
     /// Tells the administrator why the device does not work: writes `error` and the sentence to

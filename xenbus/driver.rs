@@ -153,7 +153,10 @@ impl DeviceId {
         let name = devicetype.to_bytes();
         let mut id = [0; 32];
         let mut i = 0;
-        assert!(name.len() < 32, "the name of a xenbus device type is at most 31 bytes");
+        assert!(
+            name.len() < 32,
+            "the name of a xenbus device type is at most 31 bytes"
+        );
         while i < name.len() {
             id[i] = name[i];
             i += 1;
@@ -168,7 +171,9 @@ impl<const N: usize> IdTable<N> {
         // INVARIANT: The last entry is all zeroes.
         Self {
             ids,
-            end: DeviceId(bindings::xenbus_device_id { devicetype: [0; 32] }),
+            end: DeviceId(bindings::xenbus_device_id {
+                devicetype: [0; 32],
+            }),
         }
     }
 }

@@ -120,7 +120,10 @@ impl<H: EventHandler> EventChannel<H> {
         unsafe { bindings::xen_irq_lateeoi(self.irq, flags) };
     }
 
-    extern "C" fn event_callback(_irq: c_int, cookie: *mut c_void) -> kernel::bindings::irqreturn_t {
+    extern "C" fn event_callback(
+        _irq: c_int,
+        cookie: *mut c_void,
+    ) -> kernel::bindings::irqreturn_t {
         // SAFETY: The cookie is the handler that `bind` passed, alive until the interrupt is unbound.
         let handler = unsafe { &*cookie.cast::<H>() };
         handler.event();

@@ -18,8 +18,7 @@ use kernel::{
     sync::{
         aref::ARef,
         atomic::{
-            atomic_load,
-            atomic_store,
+            atomic_load, atomic_store,
             ordering::{
                 Acquire,
                 Relaxed,
@@ -73,7 +72,8 @@ impl RingMemory {
     /// the kernel has told xenstore why, and that this end is closing.
     pub fn map(dev: ARef<Device>, pages: &[GrantRef], abi: Abi, size: RingSize) -> Result<Self> {
         let slots = size.slots() as usize;
-        if pages.len() > MAX_PAGES || HEADER_SIZE + slots * abi.entry_size() > pages.len() * PAGE_SIZE
+        if pages.len() > MAX_PAGES
+            || HEADER_SIZE + slots * abi.entry_size() > pages.len() * PAGE_SIZE
         {
             return Err(EINVAL);
         }

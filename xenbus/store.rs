@@ -93,7 +93,9 @@ pub fn remove(dir: &CStr, node: &CStr) -> Result {
 /// Whether `dir` is there.
 pub fn exists(dir: &CStr) -> bool {
     // SAFETY: Both are C strings.
-    unsafe { bindings::xenbus_exists(raw(NO_TRANSACTION), dir.as_char_ptr(), c"".as_char_ptr()) != 0 }
+    unsafe {
+        bindings::xenbus_exists(raw(NO_TRANSACTION), dir.as_char_ptr(), c"".as_char_ptr()) != 0
+    }
 }
 
 /// Several writes that others see all at once or not at all.
@@ -111,12 +113,7 @@ pub fn write(dir: &CStr, node: &CStr, value: fmt::Arguments<'_>) -> Result {
     write_in(NO_TRANSACTION, dir, node, value)
 }
 
-fn write_in(
-    transaction: u32,
-    dir: &CStr,
-    node: &CStr,
-    value: fmt::Arguments<'_>,
-) -> Result {
+fn write_in(transaction: u32, dir: &CStr, node: &CStr, value: fmt::Arguments<'_>) -> Result {
     let value = CString::try_from_fmt(value)?;
     // SAFETY: All are C strings.
     to_result(unsafe {
@@ -143,8 +140,9 @@ pub fn transaction(mut writes: impl FnMut(&Transaction) -> Result) -> Result {
         let written = writes(&transaction);
 
         // SAFETY: The transaction was started above and is ended once.
-        let ended =
-            to_result(unsafe { bindings::xenbus_transaction_end(raw(started.id), written.is_err()) });
+        let ended = to_result(unsafe {
+            bindings::xenbus_transaction_end(raw(started.id), written.is_err())
+        });
         written?;
         match ended {
             Err(e) if e == EAGAIN => continue,

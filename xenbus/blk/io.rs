@@ -37,9 +37,7 @@ impl Operation {
             // The guest's block layer has batched and sorted already: do not wait for more.
             Self::Write => write | bindings::XENBUS_REQ_IDLE,
             Self::Flush => write | bindings::XENBUS_REQ_PREFLUSH,
-            Self::Barrier => {
-                write | bindings::XENBUS_REQ_PREFLUSH | bindings::XENBUS_REQ_FUA
-            }
+            Self::Barrier => write | bindings::XENBUS_REQ_PREFLUSH | bindings::XENBUS_REQ_FUA,
         }
     }
 }
@@ -72,7 +70,11 @@ unsafe impl<T: Send> Send for Io<T> {}
 
 impl<T: Send + 'static> Io<T> {
     /// Room for a request to the disk of `completions`.
-    pub fn new(completions: Arc<Completions<T>>, payload: T, flags: kernel::alloc::Flags) -> Result<KBox<Self>> {
+    pub fn new(
+        completions: Arc<Completions<T>>,
+        payload: T,
+        flags: kernel::alloc::Flags,
+    ) -> Result<KBox<Self>> {
         Ok(KBox::new(
             Self {
                 bio: Opaque::uninit(),
