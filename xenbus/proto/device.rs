@@ -5,6 +5,7 @@
 use core::fmt;
 
 use crate::number::{
+    parse_hex_u32,
     parse_u32,
     DomainId, //
 };
@@ -34,8 +35,8 @@ impl DeviceNumber {
         let mut parts = node.split(|&byte| byte == b':');
         match (parts.next(), parts.next(), parts.next()) {
             (Some(major), Some(minor), None) => Ok(Self {
-                major: parse_hex(major, Self::MAJOR_MAX)?,
-                minor: parse_hex(minor, Self::MINOR_MAX)?,
+                major: parse_part(major, Self::MAJOR_MAX)?,
+                minor: parse_part(minor, Self::MINOR_MAX)?,
             }),
             (Some(number), None, None) => parse_u32(number)
                 .map(Self::decode)
@@ -60,15 +61,10 @@ impl DeviceNumber {
     }
 }
 
-/// Reads a hexadecimal number: digits only, no prefix.
-fn parse_hex(text: &[u8], max: u32) -> Result<u32, InvalidDevice> {
-    let digits = core::str::from_utf8(text).map_err(|_| InvalidDevice)?;
-    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        // `from_str_radix` would take a sign.
-        return Err(InvalidDevice);
-    }
-    match u32::from_str_radix(digits, 16) {
-        Ok(value) if value <= max => Ok(value),
+/// Reads a part of a device number.
+fn parse_part(text: &[u8], max: u32) -> Result<u32, InvalidDevice> {
+    match parse_hex_u32(text) {
+        Ok(part) if part <= max => Ok(part),
         _ => Err(InvalidDevice),
     }
 }

@@ -12,8 +12,8 @@ use core::ops::RangeInclusive;
 /// Why a text is not the number that was looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NumberError {
-    /// There is nothing, or something other than decimal digits.
-    NotDecimal,
+    /// There is nothing, or something other than digits.
+    NotANumber,
     /// The number is outside the range of what it names.
     OutOfRange,
 }
@@ -21,7 +21,7 @@ pub enum NumberError {
 impl fmt::Display for NumberError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NotDecimal => "not a decimal number",
+            Self::NotANumber => "not a number",
             Self::OutOfRange => "out of range",
         })
     }
@@ -87,17 +87,30 @@ impl fmt::Display for Port {
     }
 }
 
-/// Reads a decimal number of at most 64 bits.
-pub fn parse_u64(text: &[u8]) -> Result<u64, NumberError> {
-    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
-        return Err(NumberError::NotDecimal);
+/// Reads a number of digits only.
+fn parse_digits(text: &[u8], radix: u32) -> Result<u64, NumberError> {
+    if text.is_empty() {
+        return Err(NumberError::NotANumber);
     }
-    text.iter().try_fold(0u64, |value, digit| {
+    text.iter().try_fold(0u64, |value, &byte| {
+        let digit = char::from(byte)
+            .to_digit(radix)
+            .ok_or(NumberError::NotANumber)?;
         value
-            .checked_mul(10)
-            .and_then(|value| value.checked_add(u64::from(digit.wrapping_sub(b'0'))))
+            .checked_mul(u64::from(radix))
+            .and_then(|value| value.checked_add(u64::from(digit)))
             .ok_or(NumberError::OutOfRange)
     })
+}
+
+/// Reads a decimal number of at most 64 bits.
+pub fn parse_u64(text: &[u8]) -> Result<u64, NumberError> {
+    parse_digits(text, 10)
+}
+
+/// Reads a hexadecimal number of at most 32 bits, with no prefix.
+pub fn parse_hex_u32(text: &[u8]) -> Result<u32, NumberError> {
+    u32::try_from(parse_digits(text, 16)?).map_err(|_| NumberError::OutOfRange)
 }
 
 /// Reads a decimal number of at most 32 bits.
@@ -137,7 +150,7 @@ mod tests {
     /// R28: what `sscanf` would take and a peer may not say.
     #[test]
     fn only_whole_decimal_texts_are_numbers() {
-        let not_decimal: [&[u8]; 14] = [
+        let not_numbers: [&[u8]; 14] = [
             b"",
             b" ",
             b" 1",
@@ -153,9 +166,9 @@ mod tests {
             b"\xd9\xa1",
             b"a",
         ];
-        for text in not_decimal {
-            assert_eq!(parse_u64(text), Err(NotDecimal), "{text:?}");
-            assert_eq!(parse_bool(text), Err(NotDecimal), "{text:?}");
+        for text in not_numbers {
+            assert_eq!(parse_u64(text), Err(NotANumber), "{text:?}");
+            assert_eq!(parse_bool(text), Err(NotANumber), "{text:?}");
         }
     }
 
@@ -164,6 +177,8 @@ mod tests {
         assert_eq!(parse_u64(b"18446744073709551615"), Ok(u64::MAX));
         assert_eq!(parse_u64(b"18446744073709551616"), Err(OutOfRange));
         assert_eq!(parse_u64(&[b'9'; 4096]), Err(OutOfRange));
+        assert_eq!(parse_hex_u32(b"fFfFfFfF"), Ok(u32::MAX));
+        assert_eq!(parse_hex_u32(b"100000000"), Err(OutOfRange));
         assert_eq!(parse_u32(b"4294967295"), Ok(u32::MAX));
         assert_eq!(parse_u32(b"4294967296"), Err(OutOfRange));
         assert_eq!(parse_u16(b"65535"), Ok(u16::MAX));

@@ -108,12 +108,12 @@ fn frontend_nodes(f: &mut fmt::Formatter<'_>, unusable: Unusable) -> fmt::Result
         Unusable::Missing(key) => write!(
             f,
             "the guest's driver has not written {}; this backend offers one ring of one page",
-            Escaped(key.to_bytes()),
+            key.to_str().unwrap_or_default(),
         ),
         Unusable::Number(key, error) => write!(
             f,
             "{} of the guest's driver is {error}; look for a fault in it",
-            Escaped(key.to_bytes()),
+            key.to_str().unwrap_or_default(),
         ),
         Unusable::Protocol(protocol) => write!(
             f,

@@ -128,7 +128,7 @@ fn a_frontend_must_say_where_its_ring_is() {
             Some(b"-1"),
             Some(b"15"),
             None,
-            Unusable::Number(c"ring-ref", NumberError::NotDecimal),
+            Unusable::Number(c"ring-ref", NumberError::NotANumber),
         ),
         (
             Some(b"8"),

@@ -156,12 +156,6 @@ fn frontends_of_all_kinds_close_and_come_back() {
             &[START_OVER, CONNECT],
         ),
         (
-            "gone and back while busy",
-            USED,
-            &[Busy(0), Front(4)],
-            &[START_OVER, CONNECT],
-        ),
-        (
             "Windows crash dump: no Closed",
             USED,
             &[Front(5), Front(3)],
@@ -181,6 +175,18 @@ fn frontends_of_all_kinds_close_and_come_back() {
         ),
     ];
     check(rows, false);
+}
+
+#[test]
+fn a_ring_given_up_while_we_were_busy_is_not_taken_for_the_new_one() {
+    for gave_up in [0, 1, 5, 6] {
+        let (_, log) = run(USED, &[Busy(gave_up), Front(4)]);
+        assert_eq!(log, [START_OVER, CONNECT].concat(), "{gave_up}");
+    }
+    for nonsense in [2, 3, 7, 8, 99] {
+        let (_, log) = run(USED, &[Busy(nonsense), Front(4)]);
+        assert_eq!(log, [], "{nonsense}");
+    }
 }
 
 #[test]
