@@ -21,7 +21,7 @@ end_with_this_process() {
 
 stop_machine() {
 	[ -n "$machine" ] || return 0
-	kill "$machine" 2>/dev/null || :
+	kill -KILL "$machine" 2>/dev/null || :
 	wait "$machine" 2>/dev/null || :
 	machine=
 	[ -z "${terminal-}" ] || stty "$terminal"
@@ -47,7 +47,7 @@ watch_run() {
 			end=timed-out
 			! declare -F ask_for_blocked_tasks >/dev/null || ask_for_blocked_tasks
 			return
-		elif [ $((tick % 10)) -eq 0 ] && grep -aqE 'Panic on CPU|Hardware Dom0 (crashed|halted)' "$console"; then
+		elif [ $((tick % 10)) -eq 0 ] && grep -aqE 'Panic on CPU|Hardware Dom0 (crashed|halted)|Kernel panic' "$console"; then
 			# The reason comes in the lines that follow.
 			sleep 1
 			end=crashed
