@@ -102,13 +102,6 @@ pub enum Message<'a> {
         /// The guest.
         domain: DomainId,
     },
-    /// There is no `frontend-id`.
-    CannotReadFrontendId {
-        /// The backend.
-        path: &'a [u8],
-        /// Why.
-        errno: Errno,
-    },
     /// The backend's path holds no handle.
     CannotParsePath {
         /// The backend.
@@ -259,7 +252,6 @@ impl Message<'_> {
             | Self::Connected { .. }
             | Self::CannotOpen { .. }
             | Self::Detach { .. }
-            | Self::CannotReadFrontendId { .. }
             | Self::CannotParsePath { .. }
             | Self::CannotWatchDevice { .. }
             | Self::CannotSwitchToInitWait { .. }
@@ -310,13 +302,6 @@ impl fmt::Display for Message<'_> {
                     f,
                     "xbd backend: detach device {} for domain {domain}",
                     Escaped(device)
-                )
-            }
-            Self::CannotReadFrontendId { path, errno } => {
-                write!(
-                    f,
-                    "xbdback: can't read {}/frontend-id: {errno}",
-                    Escaped(path)
                 )
             }
             Self::CannotParsePath { path } => write!(f, "xbdback: can't parse {}", Escaped(path)),

@@ -7,7 +7,6 @@
 //! truncation.
 
 use core::fmt;
-use core::ops::RangeInclusive;
 
 /// Why a text is not the number that was looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,19 +61,6 @@ impl Port {
     }
 }
 
-impl DomainId {
-    /// The first number that is not a domain (`DOMID_FIRST_RESERVED`).
-    const FIRST_RESERVED: u16 = 0x7ff0;
-
-    /// Reads the number of an ordinary domain.
-    pub fn parse(text: &[u8]) -> Result<Self, NumberError> {
-        match parse_u16(text)? {
-            id @ 0..Self::FIRST_RESERVED => Ok(Self(id)),
-            _ => Err(NumberError::OutOfRange),
-        }
-    }
-}
-
 impl fmt::Display for DomainId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
@@ -118,30 +104,6 @@ pub fn parse_u32(text: &[u8]) -> Result<u32, NumberError> {
     u32::try_from(parse_u64(text)?).map_err(|_| NumberError::OutOfRange)
 }
 
-/// Reads a decimal number of at most 16 bits.
-pub fn parse_u16(text: &[u8]) -> Result<u16, NumberError> {
-    u16::try_from(parse_u64(text)?).map_err(|_| NumberError::OutOfRange)
-}
-
-/// Reads a decimal number within `range`.
-pub fn parse_in(text: &[u8], range: RangeInclusive<u32>) -> Result<u32, NumberError> {
-    let value = parse_u32(text)?;
-    if range.contains(&value) {
-        Ok(value)
-    } else {
-        Err(NumberError::OutOfRange)
-    }
-}
-
-/// Reads a yes or no: `1` or `0`.
-pub fn parse_bool(text: &[u8]) -> Result<bool, NumberError> {
-    match parse_u64(text)? {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(NumberError::OutOfRange),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::NumberError::*;
@@ -168,7 +130,6 @@ mod tests {
         ];
         for text in not_numbers {
             assert_eq!(parse_u64(text), Err(NotANumber), "{text:?}");
-            assert_eq!(parse_bool(text), Err(NotANumber), "{text:?}");
         }
     }
 
@@ -181,13 +142,6 @@ mod tests {
         assert_eq!(parse_hex_u32(b"100000000"), Err(OutOfRange));
         assert_eq!(parse_u32(b"4294967295"), Ok(u32::MAX));
         assert_eq!(parse_u32(b"4294967296"), Err(OutOfRange));
-        assert_eq!(parse_u16(b"65535"), Ok(u16::MAX));
-        assert_eq!(parse_u16(b"65536"), Err(OutOfRange));
-        assert_eq!(parse_in(b"31", 0..=4), Err(OutOfRange));
-        assert_eq!(parse_in(b"4", 0..=4), Ok(4));
-        assert_eq!(parse_bool(b"2"), Err(OutOfRange));
-        assert_eq!(parse_bool(b"1"), Ok(true));
-        assert_eq!(parse_bool(b"0"), Ok(false));
         assert_eq!(parse_u32(b"0769"), Ok(769));
     }
 
@@ -196,9 +150,6 @@ mod tests {
         assert_eq!(Port::parse(b"0"), Err(OutOfRange));
         assert_eq!(Port::parse(b"131071"), Ok(Port(131_071)));
         assert_eq!(Port::parse(b"131072"), Err(OutOfRange));
-        assert_eq!(DomainId::parse(b"0"), Ok(DomainId(0)));
-        assert_eq!(DomainId::parse(b"32751"), Ok(DomainId(32_751)));
-        assert_eq!(DomainId::parse(b"32752"), Err(OutOfRange));
         assert_eq!(GrantRef::parse(b"8"), Ok(GrantRef(8)));
     }
 }

@@ -26,11 +26,6 @@ pub enum Problem<'a> {
         /// What it says.
         node: &'a [u8],
     },
-    /// The device is not what it was when the toolstack looked at it.
-    OtherDevice {
-        /// As the toolstack named it.
-        device: &'a [u8],
-    },
     /// The frontend's nodes describe no ring.
     FrontendNodes(Unusable),
     /// The frontend's ring cannot be mapped.
@@ -52,12 +47,6 @@ impl fmt::Display for Problem<'_> {
                 "physical-device is \"{}\", which is neither MAJOR:MINOR in hexadecimal \
                  nor a decimal device number; check the disk's script",
                 Escaped(node),
-            ),
-            Self::OtherDevice { device } => write!(
-                f,
-                "{} is no longer the device that the disk's script prepared; \
-                 detach the disk and attach it again",
-                Escaped(device),
             ),
             Self::FrontendNodes(unusable) => frontend_nodes(f, unusable),
             Self::CannotMapRing => f.write_str(
