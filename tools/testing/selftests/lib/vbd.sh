@@ -1,0 +1,87 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# Disks of dom0 served by dom0, made by writing xenstore as a toolstack does.
+#
+# A disk has a handle, its number: 51712 is xvda, 51728 xvdb, and so on by 16. Frontends are found by
+# xen-blkfront when it is loaded. To be sourced.
+
+vbd_backend() { echo "/local/domain/0/backend/vbd/0/$1"; }
+vbd_frontend() { echo "/local/domain/0/device/vbd/$1"; }
+
+# The number of a device node as the toolstack's script writes it, in hexadecimal.
+device_number() { stat -L -c '%t:%T' "$1"; }
+
+# vbd_create HANDLE [DEVICE [MODE]]: makes a disk; without DEVICE, or with -, it is not yet named.
+# DEVICE is a block node, or a number as physical-device takes it.
+vbd_create() {
+    local handle=$1 device=${2:--} mode=${3:-w} back front number=$2
+    back=$(vbd_backend "$handle") front=$(vbd_frontend "$handle")
+    [ ! -b "$device" ] || number=$(device_number "$device")
+    local nodes=("$front/backend" "$back" "$front/backend-id" 0 "$front/virtual-device" "$handle"
+        "$front/device-type" disk "$front/state" 1 "$back/frontend" "$front" "$back/frontend-id" 0
+        "$back/online" 1 "$back/removable" 0 "$back/bootable" 0 "$back/dev" "vbd$handle" "$back/type" phy
+        "$back/mode" "$mode" "$back/device-type" disk "$back/params" "$device")
+    [ "$device" = - ] || nodes+=("$back/physical-device" "$number" "$back/hotplug-status" connected)
+    # Written last: a backend driver looks at the disk when its state appears.
+    xenstore-write "${nodes[@]}" "$back/state" 1
+}
+
+# vbd_name_device HANDLE DEVICE: says which device an unnamed disk is made of.
+vbd_name_device() {
+    local back number=$2
+    back=$(vbd_backend "$1")
+    [ ! -b "$2" ] || number=$(device_number "$2")
+    xenstore-write "$back/params" "$2" "$back/physical-device" "$number" "$back/hotplug-status" connected
+}
+
+vbd_state() { xenstore-read "$(vbd_backend "$1")/state" 2>/dev/null || echo none; }
+
+# vbd_error HANDLE: prints what the backend says is wrong; nothing when nothing is.
+vbd_error() { xenstore-read "/local/domain/0/error/backend/vbd/0/$1/error" 2>/dev/null || :; }
+
+# patiently COMMAND…: tries COMMAND until it succeeds; fails when it does not within 30 s.
+patiently() {
+    local deadline=$((SECONDS + 30 * ${PATIENCE:-1}))
+    until "$@"; do
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            echo "did not come to hold: $*"
+            return 1
+        fi
+        sleep 0.1
+    done
+}
+
+vbd_is_in() { [[ " ${*:2} " == *" $(vbd_state "$1") "* ]]; }
+vbd_has_error() { [ -n "$(vbd_error "$1")" ]; }
+
+# vbd_wait HANDLE STATE…: waits until the backend is in one of the states.
+vbd_wait() { patiently vbd_is_in "$@"; }
+vbd_wait_error() { patiently vbd_has_error "$1"; }
+
+# vbd_attach HANDLE DEVICE [MODE]: makes a disk and waits until xen-blkfront uses it.
+vbd_attach() {
+    vbd_create "$@"
+    vbd_wait "$1" 4
+    patiently test -b "$(vbd_node "$1")"
+}
+
+# The block node that xen-blkfront makes.
+vbd_node() {
+    local letters=(a b c d e f g h i j k l m n o p)
+    echo "/dev/xvd${letters[($1 - 51712) / 16]}"
+}
+
+# vbd_detach HANDLE: takes a connected disk away as xl block-detach does.
+vbd_detach() {
+    local back
+    back=$(vbd_backend "$1")
+    xenstore-write "$back/online" 0 "$back/state" 5
+    vbd_wait "$1" 6 none
+    vbd_remove "$1"
+}
+
+# vbd_remove HANDLE: removes what xenstore has of a disk, whatever state it is in.
+vbd_remove() {
+    xenstore-rm "$(vbd_backend "$1")" "$(vbd_frontend "$1")" 2>/dev/null || :
+    xenstore-rm "/local/domain/0/error/backend/vbd/0/$1" 2>/dev/null || :
+}
