@@ -24,12 +24,12 @@ pub fn scenarios() -> Vec<Scenario> {
 /// Xen's late end of interrupt: events that bring nothing are delayed more and more.
 fn events_without_requests(bed: &Bed) -> Result<()> {
     let mut frontend = bed.attach()?;
-    let before = frontend.vbd.sysfs_number("jiffies_eoi_delayed")?;
+    let before = frontend.vbd.sysfs_number("xenbus/jiffies_eoi_delayed")?;
     let end = Instant::now() + STORM;
     while Instant::now() < end {
         frontend.channel.notify();
     }
-    let delayed = frontend.vbd.sysfs_number("jiffies_eoi_delayed")? - before;
+    let delayed = frontend.vbd.sysfs_number("xenbus/jiffies_eoi_delayed")? - before;
     ensure!(delayed > 0, "spurious events were never delayed");
     frontend.expect_serving()?;
     frontend.detach()
