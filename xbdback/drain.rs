@@ -30,10 +30,7 @@ use crate::{
 };
 use core::ops::Range;
 use kernel::{
-    page::{
-        Page,
-        PAGE_SIZE, //
-    },
+    page::Page,
     prelude::*,
     sync::Arc, //
 };
@@ -43,8 +40,7 @@ use xenbus::{
         Completions,
         Disk,
         Io,
-        Operation,
-        MAX_PAGES, //
+        Operation, //
     },
     event::{
         EventChannel,
@@ -62,6 +58,7 @@ use xenbus::{
 use xenbus_proto::{
     blkif::Status,
     message::Message,
+    packing::MAX_PIECES,
     problem::Problem,
     request::{
         self,
@@ -80,9 +77,6 @@ use xenbus_proto::{
 /// The most requests taken at once, so that answers are not held up behind a full ring of new ones.
 const QUANTUM: u32 = 32;
 
-/// The most copies one request needs: a segment that lies across two of our pages needs two.
-const COPIES_PER_REQUEST: usize = 2 * MAX_PAGES;
-
 /// A request that is being done.
 pub(crate) struct Job {
     slot: Slot,
@@ -100,8 +94,7 @@ impl Job {
 
     /// Pages of ours that its data needs.
     fn pages(&self) -> usize {
-        self.transfer()
-            .map_or(0, |transfer| (transfer.len() as usize).div_ceil(PAGE_SIZE))
+        self.transfer().map_or(0, Transfer::pages)
     }
 
     fn operation(&self) -> Operation {
@@ -186,7 +179,7 @@ impl Ring {
             completions,
             disk,
             writable: backing.writable(),
-            copies: CopyBuffer::new(slots * COPIES_PER_REQUEST)?,
+            copies: CopyBuffer::new(slots.saturating_mul(MAX_PIECES))?,
             steps: KVec::with_capacity(slots, GFP_KERNEL)?,
             ring,
             held: None,
@@ -366,7 +359,7 @@ impl Ring {
                 .transfer()
                 .map_or((0, 0), |transfer| (transfer.start().0, transfer.len()));
             match io.submit(operation, sector, bytes as usize) {
-                Ok(()) => self.submitted += 1,
+                Ok(()) => self.submitted = self.submitted.saturating_add(1),
                 Err(io) => {
                     self.barrier = false;
                     self.answer(io, Err(EIO));
@@ -380,7 +373,7 @@ impl Ring {
     /// any.
     fn complete(&mut self) -> bool {
         for io in self.completions.take() {
-            self.submitted -= 1;
+            self.submitted = self.submitted.saturating_sub(1);
             self.push_step(io);
         }
         if self.steps.is_empty() {
@@ -483,7 +476,8 @@ enum Direction {
     ToGuest,
 }
 
-/// Adds the copies between a job's segments and `pages`, where the data is packed. Returns which they are.
+/// Adds the copies between the guest's pages and `pages`, where a job's data is packed. Returns which they
+/// are.
 fn add_copies<'page>(
     batch: &mut CopyBatch<'_, 'page>,
     job: &Job,
@@ -491,41 +485,25 @@ fn add_copies<'page>(
     direction: Direction,
 ) -> Range<usize> {
     let first = batch.len();
-    let Some(transfer) = job.transfer() else {
-        return first..first;
-    };
-    let mut position = 0;
-    for segment in transfer.segments() {
-        let mut offset = segment.offset();
-        let mut left = segment.len();
-        while left > 0 {
-            let within = position % PAGE_SIZE as u32;
-            let len = left.min(PAGE_SIZE as u32 - within);
-            let Some(page) = pages.get((position / PAGE_SIZE as u32) as usize) else {
-                return FAILED;
-            };
-            // CAST: below the size of a page.
-            let remote = Remote {
-                gref: segment.gref(),
-                offset: offset as u16,
-            };
-            // CAST: below the size of a page.
-            let local = Local {
-                page,
-                offset: within as u16,
-            };
-            let added = match direction {
-                // CAST: at most the size of a page.
-                Direction::FromGuest => batch.from_peer(remote, local, len as u16),
-                // CAST: at most the size of a page.
-                Direction::ToGuest => batch.to_peer(local, remote, len as u16),
-            };
-            if added.is_err() {
-                return FAILED;
-            }
-            position += len;
-            offset += len;
-            left -= len;
+    let pieces = job.transfer().into_iter().flat_map(Transfer::pieces);
+    for piece in pieces {
+        let Some(page) = pages.get(piece.page) else {
+            return FAILED;
+        };
+        let local = Local {
+            page,
+            offset: piece.local_offset,
+        };
+        let remote = Remote {
+            gref: piece.gref,
+            offset: piece.remote_offset,
+        };
+        let added = match direction {
+            Direction::FromGuest => batch.from_peer(remote, local, piece.len),
+            Direction::ToGuest => batch.to_peer(local, remote, piece.len),
+        };
+        if added.is_err() {
+            return FAILED;
         }
     }
     first..batch.len()

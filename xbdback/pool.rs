@@ -32,7 +32,7 @@ impl Pool {
     pub(crate) fn new(completions: Arc<Completions<Option<Job>>>, slots: usize) -> Result<Self> {
         let mut pool = Self {
             requests: KVec::with_capacity(slots, GFP_KERNEL)?,
-            pages: KVec::with_capacity(slots * MAX_PAGES, GFP_KERNEL)?,
+            pages: KVec::with_capacity(slots.saturating_mul(MAX_PAGES), GFP_KERNEL)?,
             completions,
         };
         let first = Io::new(pool.completions.clone(), None, GFP_KERNEL)?;

@@ -54,9 +54,13 @@ impl GuestLog {
         Self(RateLimit::new(Delta::from_secs(5), 10))
     }
 
-    /// Prints `message`.
+    /// Prints `message`; within limits if a guest can provoke it.
     pub(crate) fn say(&mut self, message: &Message<'_>) {
-        self.0.print(level(message), format_args!("{message}"));
+        if message.guest_can_provoke() {
+            self.0.print(level(message), format_args!("{message}"));
+        } else {
+            say(message);
+        }
     }
 
     /// Says why a disk does not work. Xenstore has the last reason, whatever the log holds back.

@@ -71,6 +71,7 @@ use xenbus_proto::{
         parse_u32,
         DomainId, //
     },
+    problem::Problem,
     state::{
         self,
         Action,
@@ -331,8 +332,11 @@ impl Vbd {
         if !state.failures.has_room() {
             return Err(EAGAIN);
         }
-        let connection = Connection::new(self, backing, &mut state.log).inspect_err(|_| {
+        let connection = Connection::new(self, backing, &mut state.log).inspect_err(|&error| {
             state.failures.allow();
+            if error == ENOMEM {
+                state.log.report(&self.id, error, &Problem::OutOfMemory);
+            }
         })?;
         self.describe(backing)?;
         state.connection = Some(connection);
@@ -367,9 +371,11 @@ impl Vbd {
 
     fn switch_state(&self, to: XenbusState) -> Result {
         self.id.dev.switch_state(to).inspect_err(|&error| {
-            say(&Message::CannotSwitchState {
-                path: self.id.dev.nodename().to_bytes(),
-                errno: errno(error),
+            let path = self.id.dev.nodename().to_bytes();
+            let errno = errno(error);
+            say(&match to {
+                XenbusState::InitWait => Message::CannotSwitchToInitWait { path, errno },
+                _ => Message::CannotSwitchState { path, errno },
             });
         })
     }

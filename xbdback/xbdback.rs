@@ -11,6 +11,15 @@
 //!
 //! A request's way is in [`drain`]: from the ring, to the disk, and back.
 
+// What a guest wrote is worked on here: nothing may panic.
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
 use kernel::{
     device,
     prelude::*,

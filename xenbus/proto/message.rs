@@ -146,11 +146,6 @@ pub enum Message<'a> {
         /// Why.
         errno: Errno,
     },
-    /// The nodes cannot be written together.
-    CannotStartTransaction {
-        /// The backend.
-        path: &'a [u8],
-    },
     /// The nodes could not be written together.
     CannotEndTransaction {
         /// The backend.
@@ -212,13 +207,6 @@ pub enum Message<'a> {
         /// Why.
         errno: Errno,
     },
-    /// The ring's counters are impossible; it is halted.
-    RingHalted {
-        /// The interface.
-        name: &'a str,
-        /// What the frontend claims.
-        bad: crate::ring::BadProducer,
-    },
 }
 
 impl Message<'_> {
@@ -246,8 +234,7 @@ impl Message<'_> {
             | Self::CannotBindEventChannel { .. }
             | Self::Rejected { .. }
             | Self::FlushFailed { .. }
-            | Self::IoError { .. }
-            | Self::RingHalted { .. } => true,
+            | Self::IoError { .. } => true,
             Self::Attach { .. }
             | Self::Connected { .. }
             | Self::CannotOpen { .. }
@@ -258,7 +245,6 @@ impl Message<'_> {
             | Self::ChangingDevice { .. }
             | Self::CannotReadMode { .. }
             | Self::CannotWrite { .. }
-            | Self::CannotStartTransaction { .. }
             | Self::CannotEndTransaction { .. }
             | Self::CannotSwitchState { .. } => false,
         }
@@ -333,9 +319,6 @@ impl fmt::Display for Message<'_> {
                     Escaped(key)
                 )
             }
-            Self::CannotStartTransaction { path } => {
-                write!(f, "xbdback {}: can't start transaction", Escaped(path))
-            }
             Self::CannotEndTransaction { path, errno } => {
                 write!(
                     f,
@@ -375,7 +358,6 @@ impl fmt::Display for Message<'_> {
                 )
             }
             Self::IoError { domain, errno } => write!(f, "xbd IO domain {domain}: error {errno}"),
-            Self::RingHalted { name, bad } => write!(f, "{name}: {bad}, ring halted"),
         }
     }
 }

@@ -47,6 +47,7 @@ pub mod device;
 pub mod message;
 pub mod negotiation;
 pub mod number;
+pub mod packing;
 pub mod problem;
 pub mod request;
 pub mod response;

@@ -100,10 +100,6 @@ fn the_others_are_in_the_words_of_netbsd() {
             "xbdback: failed to write backend/vbd/3/769/sectors: 2",
         ),
         (
-            Message::CannotStartTransaction { path: PATH },
-            "xbdback backend/vbd/3/769: can't start transaction",
-        ),
-        (
             Message::CannotEndTransaction { path: PATH, errno },
             "xbdback backend/vbd/3/769: can't end transaction: 2",
         ),
