@@ -36,11 +36,11 @@ shell: ## boot Xen and a dom0 with the modules, for you to type in
 ## To test it
 
 .PHONY: check soak bench
-check: ## run all tests; the last line counts them
-	@tools/testing/check
+check: ## run all tests, the last line counts them; ONLY=… for some of them
+	@tools/testing/check $(ONLY)
 
 soak: ## run the same tests with larger counts
-	@tools/testing/check --soak
+	@tools/testing/check --soak $(ONLY)
 
 bench: ## compare xbdback with xen-blkback
 	@tools/testing/bench
@@ -59,12 +59,16 @@ install: ## build and install them for this machine's kernel; KDIR=…, DESTDIR=
 
 ## To work on it
 
-.PHONY: lint fmt sandbox
+.PHONY: lint fmt doc sandbox
 lint: ## check the sources: format, clippy, shellcheck, licences, no unsafe in drivers
 	@$(in-sandbox) tools/lint
 
 fmt: ## format the Rust sources
 	@$(in-sandbox) tools/fmt
+
+doc: ## document the crates that also run on the host, into build/doc
+	@$(in-sandbox) cargo doc --quiet --locked --no-deps --document-private-items \
+		--manifest-path tools/testing/Cargo.toml --target-dir build/doc
 
 sandbox: ## make the sandbox and the kernel's Rust metadata ahead of time
 	@tools/sandbox make

@@ -72,7 +72,9 @@ quietly() {
 # lock (descriptor 9) nor the user's terminal.
 watch_log() {
     exec 9>&-
+    local line
     while sleep 15 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
-        say "… $(tail -n 1 "$1" | tr -dc '[:print:]' | cut -c -60)"
+        line=$(tail -n 1 "$1" | tr -dc '[:print:]' | cut -c -60)
+        say "… ${line:-still at it}"
     done
 }
