@@ -14,7 +14,7 @@ device_number() { stat -L -c '%t:%T' "$1"; }
 # vbd_create HANDLE [DEVICE [MODE]]: makes a disk; without DEVICE, or with -, it is not yet named.
 # DEVICE is a block node, or a number as physical-device takes it.
 vbd_create() {
-    local handle=$1 device=${2:--} mode=${3:-w} back front number=$2
+    local handle=$1 device=${2:--} mode=${3:-w} back front number=${2:-}
     back=$(vbd_backend "$handle") front=$(vbd_frontend "$handle")
     [ ! -b "$device" ] || number=$(device_number "$device")
     local nodes=("$front/backend" "$back" "$front/backend-id" 0 "$front/virtual-device" "$handle"

@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# blkif-client, the frontend in user space; to be sourced.
+
+readonly client=/src/tools/testing/target/release/blkif-client
+
+# client_attach HANDLE DEVICE [OPTION…]: connects a disk, until client_detach or the end of the test; sets
+# `client_said` to what the client said of it. To be sourced after ktap.sh and vbd.sh.
+client_attach() {
+    local keyboard
+    keyboard=$(mktemp -u)
+    mkfifo "$keyboard"
+    client_output=$(mktemp)
+    "$client" attach --handle "$1" --device "$2" "${@:3}" <"$keyboard" >"$client_output" &
+    client_pid=$!
+    at_end client_detach
+    # It detaches when its input ends.
+    exec {client_input}>"$keyboard"
+    rm "$keyboard"
+    patiently client_has_spoken || fail "blkif-client did not connect"
+    # shellcheck disable=SC2034 # for the test
+    client_said=$(head -n 1 "$client_output")
+}
+
+client_has_spoken() { [ -s "$client_output" ]; }
+
+# Detaches the disk and waits until it is gone.
+client_detach() {
+    local pid=$client_pid
+    [ -n "$pid" ] || return 0
+    client_pid=''
+    exec {client_input}>&-
+    wait "$pid"
+}
+
+# The scenarios of blkif-client, which reports by itself, against PEER.
+run_scenarios() { # PEER
+    modprobe "$1"
+    modprobe loop
+    exec "$client" run --peer "$1" --check-grants
+}

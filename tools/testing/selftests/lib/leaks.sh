@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# What must not be left when nothing uses the drivers: the questions, and how they are asked of Xen.
+#
+# To be sourced.
+
+# The hypervisor's list of grants of any domain that are mapped, without those of xenstore and console
+# which the toolstack keeps for a guest; nothing when there are none.
+mapped_grants() {
+    xl debug-keys g
+    xl dmesg | awk '
+        /gnttab_usage_print_all \[/ { lines = "" }
+        /\[0x[0-9a-f]+\]/ { sub(/^\(XEN\) */, ""); lines = lines $0 "\n" }
+        END { printf "%s", lines }'
+}
+
+# How many event channels dom0 has that go to a domain.
+interdomain_channels() {
+    local tool
+    tool=$(echo /usr/lib/xen-*/bin/lsevtchn)
+    "$tool" 0 | grep -c -i interdomain || :
+}
+
+# Domains other than dom0; (null) is one that something of it still holds.
+other_domains() { xl list | tail -n +2 | grep -v '^Domain-0 ' || :; }
+
+# Directories of disks in xenstore.
+disks_in_xenstore() { xenstore-ls -f /local/domain/0/backend/vbd 2>/dev/null | grep -E '^[^=]*/state = ' || :; }
+
+# Threads of the backend.
+backend_threads() { pgrep -l '^xbdback' || :; }
+
+# Kilobytes that the kernel has for itself: slabs, page tables, stacks, and what no counter knows.
+kernel_memory() {
+    sync
+    echo 3 >/proc/sys/vm/drop_caches
+    awk '/^(MemFree|Buffers|Cached|AnonPages|SwapCached):/ { sum += $2 } /^MemTotal:/ { all = $2 } END { print all - sum }' \
+        /proc/meminfo
+}
+
+# Prints what is left of disks and guests, one line each; nothing when all is clean.
+leftovers() {
+    local found
+    # shellcheck disable=SC2154 # whoever asks has counted them while nothing was in use
+    {
+        found=$(interdomain_channels)
+        [ "$found" -le "$channels_before" ] || echo "$((found - channels_before)) event channels are left"
+    }
+    mapped_grants | sed 's/^/a grant is mapped: /'
+    other_domains | sed 's/^/a domain is left: /'
+    disks_in_xenstore | sed 's/^/a disk is left: /'
+    backend_threads | sed 's/^/a thread is left: /'
+}
+
+nothing_is_left() { [ -z "$(leftovers)" ]; }

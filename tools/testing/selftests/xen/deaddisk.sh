@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A disk that does not answer holds up nothing but itself (R12, R20).
+
+cd "$(dirname "$0")/.." || exit
+. lib/ktap.sh
+. lib/vbd.sh
+. lib/devices.sh
+
+dm_send() { dmsetup "$@" --noudevsync --noudevrules; }
+
+# Puts a disk behind 51712 that has requests which it does not answer; sets `stuck` to who waits for them.
+attach_dead_disk() {
+    make_loop 8
+    make_dm dead "0 16384 linear $loop 0"
+    vbd_attach 51712 "$dm"
+    dmsetup suspend --nolockfs --noflush --noudevsync --noudevrules dead
+    at_end dm_send resume dead
+    dd if=/dev/zero of=/dev/xvda bs=64k count=16 oflag=direct &
+    stuck=$!
+    sleep 1
+    kill -0 "$stuck"
+}
+
+revive() {
+    dm_send resume dead
+    wait "$stuck"
+}
+
+# Attaches, uses and detaches another disk; all that goes through xenwatch.
+other_disk_works() {
+    local began=$SECONDS
+    make_loop 8
+    vbd_attach 51728 "$loop"
+    dd if=/dev/urandom of=/dev/xvdb bs=64k count=8 oflag=direct
+    vbd_detach 51728
+    echo "attached, used and detached in $((SECONDS - began)) s"
+    [ $((SECONDS - began)) -le $((15 * PATIENCE)) ]
+}
+
+test_another_disk_is_attached_used_and_detached_meanwhile() {
+    attach_dead_disk
+    other_disk_works
+    revive
+    vbd_detach 51712
+}
+
+test_detaching_the_dead_disk_does_not_hold_up_another() {
+    attach_dead_disk
+    xenstore-write "$(vbd_backend 51712)/online" 0 "$(vbd_backend 51712)/state" 5
+    sleep 1
+    other_disk_works
+    dm_send resume dead
+    wait "$stuck" || :
+    vbd_wait 51712 6 none
+    vbd_remove 51712
+}
+
+test_a_dead_disk_whose_directories_vanish_does_not_hold_up_another() {
+    attach_dead_disk
+    xenstore-rm "$(vbd_backend 51712)"
+    sleep 1
+    other_disk_works
+    dm_send resume dead
+    wait "$stuck" || :
+    vbd_remove 51712
+    patiently test ! -e /dev/xvda
+}
+
+modprobe xbdback
+modprobe xen-blkfront
+ktap_run
