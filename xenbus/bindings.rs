@@ -7,8 +7,11 @@
 
 #![allow(
     clippy::all,
+    clippy::arithmetic_side_effects,
     clippy::as_underscore,
     clippy::cast_lossless,
+    clippy::indexing_slicing,
+    clippy::panic,
     clippy::ptr_as_ptr,
     clippy::ref_as_ptr,
     clippy::undocumented_unsafe_blocks,

@@ -149,6 +149,11 @@ pub struct IdTable<const N: usize> {
 
 impl DeviceId {
     /// The kind of this name, at most 31 bytes.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        clippy::indexing_slicing,
+        reason = "evaluated by the compiler"
+    )]
     pub const fn new(devicetype: &'static CStr) -> Self {
         let name = devicetype.to_bytes();
         let mut id = [0; 32];

@@ -140,7 +140,7 @@ impl<'ops, 'page> CopyBatch<'ops, 'page> {
         local: Local<'page>,
         len: u16,
     ) -> Result {
-        let fits = |offset: u16| usize::from(offset) + usize::from(len) <= PAGE_SIZE;
+        let fits = |offset: u16| usize::from(offset.saturating_add(len)) <= PAGE_SIZE;
         if !fits(remote.offset) || !fits(local.offset) {
             return Err(EINVAL);
         }
@@ -194,7 +194,7 @@ fn retry_paged_out(ops: &mut [bindings::gnttab_copy]) {
     let mut tries = PAGING_TRIES;
     for op in ops.iter_mut() {
         while i32::from(op.status) == bindings::XENBUS_GNTST_EAGAIN && tries > 0 {
-            tries -= 1;
+            tries = tries.saturating_sub(1);
             fsleep(Delta::from_millis(1));
             if hypercall(core::slice::from_mut(op)).is_err() {
                 op.status = NOT_DONE;

@@ -37,6 +37,9 @@ use xenbus_proto::{
     slot::RawSlot, //
 };
 
+/// Bytes of a word. Entries of either layout are whole, aligned words.
+const WORD: usize = 4;
+
 /// Bytes before the first slot.
 const HEADER_SIZE: usize = 64;
 
@@ -53,13 +56,13 @@ const MAX_PAGES: usize = 16;
 ///
 /// # Invariants
 ///
-/// `base` is the start of a mapping of `size` slots of `abi` and their header, made by
-/// `xenbus_map_ring_valloc` for `dev`.
+/// `base` is the start of a mapping made by `xenbus_map_ring_valloc` for `dev`, with room for the header and
+/// `last_slot + 1` slots, a power of two, of `slot_words` words.
 pub struct RingMemory {
     dev: ARef<Device>,
     base: NonNull<u8>,
-    abi: Abi,
-    size: RingSize,
+    last_slot: u32,
+    slot_words: usize,
 }
 
 // SAFETY: The mapping may be used from any thread, and is unmapped by whichever drops it.
@@ -71,10 +74,9 @@ impl RingMemory {
     /// Waits for the frontend's pages if it has them on swap: not to be called in xenwatch. When it fails,
     /// the kernel has told xenstore why, and that this end is closing.
     pub fn map(dev: ARef<Device>, pages: &[GrantRef], abi: Abi, size: RingSize) -> Result<Self> {
-        let slots = size.slots() as usize;
-        if pages.len() > MAX_PAGES
-            || HEADER_SIZE + slots * abi.entry_size() > pages.len() * PAGE_SIZE
-        {
+        let slots_size = (size.slots() as usize).saturating_mul(abi.entry_size());
+        let room = pages.len().saturating_mul(PAGE_SIZE);
+        if pages.len() > MAX_PAGES || slots_size.saturating_add(HEADER_SIZE) > room {
             return Err(EINVAL);
         }
         let mut refs = [0u32; MAX_PAGES];
@@ -96,27 +98,23 @@ impl RingMemory {
         Ok(Self {
             dev,
             base: NonNull::new(address.cast()).ok_or(EINVAL)?,
-            abi,
-            size,
+            last_slot: size.slots().saturating_sub(1),
+            slot_words: abi.entry_size() / WORD,
         })
     }
 
-    /// The address of a counter in the header.
+    /// The address of a counter in the header, or of its end.
     fn counter(&self, offset: usize) -> *mut u32 {
-        // SAFETY: `offset` is one of the constants above, within the header.
+        // SAFETY: `offset` is one of the constants above, at most the size of the header.
         unsafe { self.base.as_ptr().add(offset).cast() }
     }
 
     /// The address of a slot; a number beyond the ring wraps.
     fn slot(&self, slot: u32) -> *mut u32 {
-        let slot = (slot & (self.size.slots() - 1)) as usize;
+        let slot = (slot & self.last_slot) as usize;
+        let first: *mut u32 = self.counter(HEADER_SIZE);
         // SAFETY: By the type invariant the slot is within the mapping.
-        unsafe {
-            self.base
-                .as_ptr()
-                .add(HEADER_SIZE + slot * self.abi.entry_size())
-                .cast()
-        }
+        unsafe { first.add(slot.wrapping_mul(self.slot_words)) }
     }
 }
 
@@ -154,9 +152,8 @@ impl SharedRing for RingMemory {
     #[inline]
     fn read_slot(&self, slot: u32, entry: &mut RawSlot) {
         let from = self.slot(slot);
-        // Entries of either layout are whole, aligned words.
-        let words = entry.bytes_mut().chunks_exact_mut(4);
-        for (word, to) in words.take(self.abi.entry_size() / 4).enumerate() {
+        let words = entry.bytes_mut().chunks_exact_mut(WORD);
+        for (word, to) in words.take(self.slot_words).enumerate() {
             // SAFETY: Within the slot, which is aligned to four bytes; volatile, since the frontend may
             // write at the same time.
             let value = unsafe { from.add(word).read_volatile() };
@@ -167,8 +164,8 @@ impl SharedRing for RingMemory {
     #[inline]
     fn write_slot(&mut self, slot: u32, entry: &RawSlot) {
         let to = self.slot(slot);
-        let words = entry.bytes().chunks_exact(4);
-        for (word, from) in words.take(self.abi.entry_size() / 4).enumerate() {
+        let words = entry.bytes().chunks_exact(WORD);
+        for (word, from) in words.take(self.slot_words).enumerate() {
             let Ok(bytes) = from.try_into() else { return };
             // SAFETY: Within the slot, which is aligned to four bytes.
             unsafe { to.add(word).write_volatile(u32::from_ne_bytes(bytes)) };

@@ -20,6 +20,14 @@
 
 // A kernel with another set of lints may not know one that is expected here.
 #![allow(unknown_lints)]
+// What a guest wrote is worked on here: nothing may panic.
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 pub mod blk;
 pub mod device;

@@ -126,7 +126,7 @@ impl<T: Send + 'static> Io<T> {
         let mut left = bytes;
         for page in io.pages.iter().take(count) {
             let len = left.min(PAGE_SIZE);
-            left -= len;
+            left = left.saturating_sub(len);
             // SAFETY: The bio was initialised with room for `MAX_PAGES` parts; the page is owned by `io`.
             let added =
                 unsafe { kernel::bindings::bio_add_page(bio, page.as_ptr(), len as c_uint, 0) };
