@@ -8,7 +8,7 @@ me=$(basename "$0")
 
 # The cache folder. It lives outside the checkout, so several checkouts can share it.
 xbdback_cache() {
-    echo "${XBDBACK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xbdback}"
+    realpath -m "${XBDBACK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/xbdback}"
 }
 
 # Says what is happening, with the seconds since the script began.
@@ -25,6 +25,13 @@ die() {
 # Prints the comment that opens the calling script, as its manual.
 show_help() {
     sed -n '3,/^$/s/^# \{0,1\}//p' "$0"
+}
+
+# Makes a folder a mount point of its own, in which programs and devices work even when the cache is
+# on a file system mounted without them, as /tmp often is. For use in a private mount namespace.
+mount_on_itself() {
+    mount --bind "$1" "$1"
+    mount -o remount,bind,exec,dev,suid "$1"
 }
 
 # Ends with a sentence unless every named command exists: need_commands "what to do" CMD…
