@@ -98,7 +98,6 @@ impl Frontend {
     pub fn detach(self) -> Result<()> {
         self.vbd.set_backend("online", "0")?;
         self.close()?;
-        self.vbd.wait_gone()?;
         self.vbd.destroy()
     }
 

@@ -191,12 +191,14 @@ impl Vbd {
     /// Waits until the kernel has let go of the disk.
     pub fn wait_gone(&self) -> Result<()> {
         let gone = wait_for(PATIENCE, || Ok((!self.sysfs().exists()).then_some(())))?;
-        gone.with_context(|| {
-            format!(
-                "the backend still holds {} after {PATIENCE:?}",
-                self.sysfs().display()
-            )
-        })
+        match gone {
+            Some(()) => Ok(()),
+            None => bail!(
+                "the backend still holds {} after {PATIENCE:?}; its directory has {:?}",
+                self.sysfs().display(),
+                self.store.list(&self.backend)?
+            ),
+        }
     }
 
     /// Takes the disk away from any state, as a toolstack does with a domain that is gone, and waits for the kernel.
@@ -207,14 +209,15 @@ impl Vbd {
         if self.store.exists(&self.frontend)? {
             self.set_state(state::CLOSED)?;
         }
-        let polite = wait_for(PATIENCE / 10, || Ok((!self.sysfs().exists()).then_some(())))?;
+        // Some drivers let the kernel device go by themselves, some only with its directory.
+        let _closed_or_stuck = wait_for(PATIENCE / 10, || {
+            let closed = self.backend_state()? == state::CLOSED;
+            Ok((closed || !self.sysfs().exists()).then_some(()))
+        })?;
         self.remove_backend()?;
         self.remove_frontend()?;
         self.store.remove(&format!("{ERRORS}/{}", self.handle))?;
-        match polite {
-            Some(()) => Ok(()),
-            None => self.wait_gone(),
-        }
+        self.wait_gone()
     }
 
     /// What is left of disk `handle` that should not be there.

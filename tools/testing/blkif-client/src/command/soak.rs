@@ -111,7 +111,8 @@ fn round(bed: &Bed, slow: &SlowDisk, end: End, random: &mut Random) -> Result<()
         End::Closed => {
             frontend.vbd.set_backend("online", "0")?;
             frontend.vbd.set_state(state::CLOSED)?;
-            frontend.vbd.wait_gone()
+            frontend.vbd.wait_backend(&[state::CLOSED])?;
+            frontend.vbd.destroy()
         }
         End::FrontendRemoved => frontend.vbd.remove_frontend(),
         End::BackendRemoved => {

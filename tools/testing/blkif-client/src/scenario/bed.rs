@@ -119,6 +119,22 @@ impl Bed {
         frontend.detach()
     }
 
+    /// Fails unless the backend closes an offline disk and lets go of its device, before xenstore forgets the disk.
+    pub fn expect_released(&self, vbd: &Vbd) -> Result<()> {
+        vbd.wait_backend(&[state::CLOSED])?;
+        self.wait_free("when it is offline and closed")
+    }
+
+    fn wait_free(&self, when: &str) -> Result<()> {
+        let free = wait_for(PATIENCE, || Ok(self.disk.is_free().then_some(())))?;
+        ensure!(
+            free.is_some(),
+            "{when} {} is still claimed",
+            self.disk.path.display()
+        );
+        Ok(())
+    }
+
     /// Fails if anything is left of the disks of the scenario that just ended.
     pub fn verify_clean(&self) -> Result<()> {
         for handle in self.used.borrow().iter() {
@@ -126,12 +142,7 @@ impl Bed {
                 bail!("afterwards {what}");
             }
         }
-        let free = wait_for(PATIENCE, || Ok(self.disk.is_free().then_some(())))?;
-        ensure!(
-            free.is_some(),
-            "afterwards {} is still claimed",
-            self.disk.path.display()
-        );
+        self.wait_free("afterwards")?;
         if self.check_grants {
             // A grant may be unmapped by a deferred work.
             let none = wait_for(PATIENCE, || Ok(grants::mapped()?.is_empty().then_some(())))?;

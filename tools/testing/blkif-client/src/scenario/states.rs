@@ -283,12 +283,7 @@ fn offline_closed(bed: &Bed) -> Result<()> {
     let frontend = bed.attach()?;
     frontend.vbd.set_backend("online", "0")?;
     frontend.vbd.set_state(state::CLOSED)?;
-    frontend.vbd.wait_gone()?;
-    let reached = frontend.vbd.backend_state()?;
-    ensure!(
-        reached == state::CLOSED,
-        "the backend's last state is {reached}"
-    );
+    bed.expect_released(&frontend.vbd)?;
     frontend.vbd.destroy()
 }
 
@@ -304,8 +299,7 @@ fn toolstack_closes(bed: &Bed) -> Result<()> {
     frontend.expect_serving()?;
     frontend.vbd.set_state(state::CLOSING)?;
     frontend.vbd.set_state(state::CLOSED)?;
-    frontend.vbd.wait_backend(&[state::CLOSED])?;
-    frontend.vbd.wait_gone()?;
+    bed.expect_released(&frontend.vbd)?;
     frontend.vbd.destroy()
 }
 
@@ -320,8 +314,7 @@ fn toolstack_closes_early(bed: &Bed) -> Result<()> {
         "xen-blkback waits for a frontend that is not there until the toolstack gives up; ours closes",
     );
     if closes {
-        vbd.wait_backend(&[state::CLOSED])?;
-        vbd.wait_gone()?;
+        bed.expect_released(&vbd)?;
     } else {
         sleep(QUIET);
         vbd.wait_backend(&[state::CLOSING])?;
