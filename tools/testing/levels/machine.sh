@@ -35,7 +35,7 @@ boot_limit() { # FILE…
 
 # run_in_machines FOLDER "COMMAND THAT BOOTS" [PATTERN…]
 run_in_machines() {
-    local folder=$1 boot=$2 files output status ended current boots=0
+    local folder=$1 boot=$2 files status ended current boots=0
     shift 2
     mapfile -t files < <(chosen_files "$folder" "$@")
     output=$(mktemp)
