@@ -81,6 +81,8 @@ pub struct Abilities {
 
 impl Abilities {
     /// One ring of one page, direct requests.
+    ///
+    /// The other features are in `Documentation/todo.rst`, under the tags that stand in this crate.
     pub const SINGLE_RING: Self = Self {
         ring_page_order: 0,
         queues: 1,
@@ -215,8 +217,8 @@ fn offered<'a>(
 
 /// The frontend's nodes: where its ring is.
 ///
-/// Later: `ring-page-order` with `ring-ref%u`, `multi-queue-num-queues` with `queue-%u/`,
-/// `feature-persistent`.
+/// TODO[RING]: `ring-page-order` with `ring-ref%u`. TODO[QUEUE]: `multi-queue-num-queues` with
+/// `queue-%u/`. TODO[PERSISTENT]: `feature-persistent`.
 pub mod frontend_key {
     use core::ffi::CStr;
 

@@ -125,8 +125,8 @@ impl Transfer {
 
 /// A valid request.
 ///
-/// Discard and indirect requests will be variants of their own. Until they are offered to the
-/// frontend they are refused as unsupported.
+/// TODO[DISCARD], TODO[INDIRECT]: variants of their own. Until they are offered to the frontend they
+/// are refused as unsupported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Disk to pages.

@@ -140,7 +140,7 @@ pub enum Action {
     SwitchState(XenbusState),
     /// Close the backing device.
     CloseBacking,
-    /// The device is done with and may be unregistered. Nothing follows.
+    /// Nothing is open any more, and nothing will be: what follows is only to say so.
     Finish,
     /// Report a state that a frontend cannot be in.
     Complain(u32),
@@ -310,7 +310,10 @@ impl Step {
     }
 
     /// Closes the backing device and lets go of the whole.
-    fn finish(&mut self) {
+    ///
+    /// What our state is to be comes after it: the toolstack takes the device away as soon as it reads
+    /// Closed.
+    fn release(&mut self) {
         if self.now.backing != Backing::Absent {
             self.now.backing = Backing::Absent;
             self.actions.push(Action::CloseBacking);
@@ -321,10 +324,10 @@ impl Step {
 
     /// The frontend closed or is gone: stay for the next one, or not.
     fn closed(&mut self) {
-        self.switch(XenbusState::Closed);
         if !self.now.online {
-            self.finish();
+            self.release();
         }
+        self.switch(XenbusState::Closed);
     }
 
     /// The frontend starts (over): wait for its ring.
@@ -379,13 +382,15 @@ impl Step {
 
     /// The driver goes away; a frontend that was being served is told.
     fn remove(&mut self) {
-        if self.now.ring != Ring::None {
-            self.disconnect();
-            if self.now.own != Some(XenbusState::Closed) {
-                self.switch(XenbusState::Closing);
-            }
+        let used = self.now.ring != Ring::None;
+        if used && self.now.own != Some(XenbusState::Closed) {
+            self.switch(XenbusState::Closing);
         }
-        self.finish();
+        self.disconnect();
+        self.release();
+        if used {
+            self.switch(XenbusState::Closed);
+        }
     }
 }
 

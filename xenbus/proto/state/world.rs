@@ -85,7 +85,8 @@ impl World {
 
     /// Performs an action, checking that it makes sense; says whether it succeeded.
     fn perform(&mut self, action: Action) -> bool {
-        assert!(!self.finished, "{action:?} after finish");
+        let last_word = action == Action::SwitchState(XenbusState::Closed);
+        assert!(!self.finished || last_word, "{action:?} after finish");
         self.log.push(action);
         match action {
             Action::Connect => {
@@ -115,6 +116,8 @@ impl World {
                     "{state:?} is a lie"
                 );
                 assert!(state != XenbusState::Closed || !live, "{state:?} is a lie");
+                let open = self.now.backing != Backing::Absent && !self.now.online;
+                assert!(state != XenbusState::Closed || !open, "{state:?} is a lie");
                 self.now.own = Some(state);
             }
             Action::CloseBacking => {
