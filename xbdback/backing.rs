@@ -35,8 +35,8 @@ use xenbus_proto::{
 };
 
 /// A disk's device, open.
-///
-/// TODO[FILE]: or a file. TODO[IDENTITY]: the device that the toolstack saw, not another one of its number.
+//
+// TODO[FILE]: or a file. TODO[IDENTITY]: the device that the toolstack saw, not another one of its number.
 pub(crate) struct Backing {
     disk: Arc<Disk>,
     number: DeviceNumber,
@@ -127,8 +127,8 @@ impl Backing {
 }
 
 /// What requests to `disk` are held against: its size may have changed since the last ones.
-///
-/// TODO[RESIZE]: tell the guest when it has.
+//
+// TODO[RESIZE]: tell the guest when it has.
 pub(crate) fn limits(disk: &Disk, writable: bool) -> DiskLimits {
     DiskLimits {
         sectors: disk.sectors(),

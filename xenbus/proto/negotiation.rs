@@ -216,9 +216,9 @@ fn offered<'a>(
 }
 
 /// The frontend's nodes: where its ring is.
-///
-/// TODO[RING]: `ring-page-order` with `ring-ref%u`. TODO[QUEUE]: `multi-queue-num-queues` with
-/// `queue-%u/`. TODO[PERSISTENT]: `feature-persistent`.
+//
+// TODO[RING]: `ring-page-order` with `ring-ref%u`. TODO[QUEUE]: `multi-queue-num-queues` with
+// `queue-%u/`. TODO[PERSISTENT]: `feature-persistent`.
 pub mod frontend_key {
     use core::ffi::CStr;
 

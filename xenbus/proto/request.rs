@@ -124,9 +124,9 @@ impl Transfer {
 }
 
 /// A valid request.
-///
-/// TODO[DISCARD], TODO[INDIRECT]: variants of their own. Until they are offered to the frontend they
-/// are refused as unsupported.
+//
+// TODO[DISCARD], TODO[INDIRECT]: variants of their own. Until they are offered to the frontend they
+// are refused as unsupported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Disk to pages.
