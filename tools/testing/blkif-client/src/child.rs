@@ -2,6 +2,7 @@
 
 //! A frontend that dies: this program again, killed while its requests are in flight.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use anyhow::{ensure, Context, Result};
@@ -23,7 +24,6 @@ pub fn die_in_flight(handle: u32, device: Device, abi: Abi, requests: u32) -> Re
         .args(["--requests", &requests.to_string()])
         .status()
         .context("cannot start the frontend that is to die")?;
-    use std::os::unix::process::ExitStatusExt;
     ensure!(
         status.signal() == Some(libc::SIGKILL),
         "the frontend that was to be killed ended by itself: {status}"

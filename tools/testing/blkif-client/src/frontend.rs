@@ -60,17 +60,14 @@ impl Frontend {
 
     /// Starts over with a fresh ring and port, as the next driver of a guest does.
     pub fn renew(&mut self) -> Result<()> {
-        let page = self.grants.page(Access::ReadWrite)?;
-        self.ring = FrontRing::new(page, self.ring.layout());
-        self.channel = EventChannel::new()?;
-        Ok(())
+        self.renew_at(0)
     }
 
     /// Starts over with a ring whose indices stand at `index`.
     pub fn renew_at(&mut self, index: u32) -> Result<()> {
-        self.renew()?;
         let page = self.grants.page(Access::ReadWrite)?;
         self.ring = FrontRing::starting_at(page, self.ring.layout(), index);
+        self.channel = EventChannel::new()?;
         Ok(())
     }
 

@@ -53,7 +53,10 @@ impl Bed {
     }
 
     /// The answer of the backend under test, where the two differ on purpose; `why` says for what purpose.
-    pub fn differs<T>(&self, blkback: T, xbdback: T, _why: &str) -> T {
+    pub fn differs<T: PartialEq>(&self, blkback: T, xbdback: T, why: &str) -> T {
+        if blkback != xbdback {
+            println!("# differs: {why}");
+        }
         match self.peer {
             Peer::XenBlkback => blkback,
             Peer::Xbdback => xbdback,

@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::{ensure, Context, Result};
 
 use super::{Bed, Scenario};
-use crate::frontend::Frontend;
 use crate::wait::QUIET;
 use crate::wire::{op, state, RING_SIZE};
 
@@ -159,7 +158,7 @@ fn overfull_before_connect(bed: &Bed) -> Result<()> {
 /// A response has 13 bytes of meaning; nothing of the backend's memory may be in the rest of its entry (XSA-216).
 fn responses_show_nothing_else(bed: &Bed) -> Result<()> {
     const MARK: u8 = 0xa5;
-    let mut frontend: Frontend = bed.attach()?;
+    let mut frontend = bed.attach()?;
     let keep_requests = bed.differs(
         true,
         false,

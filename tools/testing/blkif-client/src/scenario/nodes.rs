@@ -97,6 +97,7 @@ const CASES: &[Case] = &[
         blkback: Refused,
         xbdback: Accepted,
     },
+    case("nodes/multi-queue-num-queues-minus-1", |f| f.vbd.set("multi-queue-num-queues", "-1"), Accepted),
     case("nodes/feature-persistent-text", |f| f.vbd.set("feature-persistent", "yes please"), Accepted),
 ];
 

@@ -12,7 +12,7 @@ use crate::wait::QUIET;
 use crate::wire::state::{CLOSED, CLOSING, CONNECTED, INIT_WAIT};
 
 /// What the backend makes of a state.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Verdict {
     /// It stays as it is.
     Ignored,
