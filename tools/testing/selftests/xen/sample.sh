@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # The sample driver, samples/xenbus_sample.rs: what a driver on the xenbus crate gets to see.
 
-cd "$(dirname "$(realpath "$0")")/.." || exit
-# shellcheck source=tools/testing/selftests/lib/ktap.sh
+cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh
-# shellcheck source=tools/testing/selftests/lib/vbd.sh
 . lib/vbd.sh
 
 readonly back=/local/domain/0/backend/xbdsample/0/7 front=/local/domain/0/device/xbdsample/7
