@@ -66,9 +66,3 @@ run_in_machines() {
         files=("${files[@]:ended}")
     done
 }
-
-# blkif-client, which the scenarios run in dom0.
-build_client() {
-    "$top/tools/sandbox" run -- cargo build --quiet --release --locked --manifest-path tools/testing/Cargo.toml \
-        --package blkif-client
-}

@@ -21,6 +21,9 @@ make_dm() {
     dm=/dev/$(basename "$(readlink -f "/sys/dev/block/$(dmsetup info -c --noheadings -o major,minor --separator : "$1")")")
 }
 
+# Whether nobody has claimed a device.
+is_free() { python3 -c 'import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)' "$1" 2>/dev/null; }
+
 sectors_of() { blockdev --getsz "$1"; }
 
 # Sets `slow` to a null_blk device that answers after MICROSECONDS and keeps what is written to it.
@@ -30,7 +33,7 @@ make_slow() { # MICROSECONDS
     [ -d /sys/kernel/config/nullb ] || mount -t configfs none /sys/kernel/config
     mkdir "$dir"
     at_end rmdir "$dir"
-    echo 64 >"$dir/size"
+    echo 1024 >"$dir/size"
     echo 512 >"$dir/blocksize"
     echo 1 >"$dir/memory_backed"
     echo 2 >"$dir/irqmode"

@@ -25,7 +25,6 @@ END
     guest_wait_for "$1" $((60 * PATIENCE)) '^writing'
 }
 
-is_free() { python3 -c 'import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)' "$1" 2>/dev/null; }
 domains_are_gone() { [ -z "$(other_domains)" ]; }
 
 destroy_one() { # NAME
@@ -56,6 +55,22 @@ test_destroyed_with_a_disk_that_was_never_named() {
     xenstore-rm "/local/domain/0/backend/vbd/$domain" 2>/dev/null || :
     patiently is_free "$loop" || fail "the device is still claimed"
 }
+
+test_the_driver_is_unloaded_while_a_guest_writes() {
+    local domain
+    make_slow 5000
+    start_writer orphan "phy:$slow,xvda,w"
+    domain=$(xl domid orphan)
+    timeout 60 rmmod xbdback
+    [ ! -d /sys/module/xbdback ]
+    is_free "$slow" || fail "the device is still claimed"
+    patiently guest_sees_closing "$domain"
+    timeout 60 xl destroy orphan
+    patiently domains_are_gone || { xl list && fail "the domain is not gone"; }
+    modprobe xbdback
+}
+
+guest_sees_closing() { [[ $(xenstore-read "/local/domain/$1/device/vbd/51712/state") == [56] ]]; }
 
 modprobe xbdback
 ktap_run
