@@ -92,10 +92,10 @@ test_unloaded_with_disks_in_every_early_state() {
     use_once "$loop"
 }
 
-test_unloaded_and_loaded_20_times_with_a_disk() {
+test_unloaded_and_loaded_10_times_with_a_disk() {
     make_loop 8
     local round
-    for round in $(seq $((20 * SCALE))); do
+    for round in $(seq $((10 * SCALE))); do
         vbd_create 51712 "$loop"
         vbd_wait 51712 4
         timeout 60 rmmod xbdback
