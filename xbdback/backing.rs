@@ -3,12 +3,12 @@
 //! The device that holds a disk's data.
 
 use crate::{
+    identity::Identity,
     say::{
         errno,
         report,
         say, //
     },
-    vbd::Identity, //
 };
 use kernel::{
     prelude::*,
@@ -40,7 +40,6 @@ use xenbus_proto::{
 pub(crate) struct Backing {
     disk: Arc<Disk>,
     number: DeviceNumber,
-    mode: Mode,
     /// The toolstack made the guest's disk a CD-ROM.
     cdrom: bool,
     domain: DomainId,
@@ -58,7 +57,7 @@ impl Backing {
             report(id, EINVAL, &Problem::InvalidDevice { node: &node });
             EINVAL
         })?;
-        let mode = read_mode(path)?;
+        let mode = read_mode(id)?;
 
         let claim = match mode {
             Mode::ReadOnly => Claim::Readers,
@@ -82,7 +81,6 @@ impl Backing {
         let backing = Self {
             disk: Arc::new(disk, GFP_KERNEL)?,
             number,
-            mode,
             cdrom: is_cdrom(&id.frontend),
             domain: id.domain,
         };
@@ -106,18 +104,13 @@ impl Backing {
         self.disk.clone()
     }
 
-    /// Whether the guest may write.
-    pub(crate) fn writable(&self) -> bool {
-        self.mode.is_writable()
-    }
-
     /// The disk as it is described to the guest.
     pub(crate) fn description(&self) -> negotiation::Disk {
         negotiation::Disk {
             sectors: self.disk.sectors(),
             logical_block_size: self.disk.logical_block_size(),
             physical_block_size: self.disk.physical_block_size(),
-            read_only: !self.writable(),
+            read_only: self.disk.read_only(),
             removable: self.disk.removable(),
             cdrom: self.cdrom || self.disk.cdrom(),
             write_cache: self.disk.write_cache(),
@@ -129,10 +122,10 @@ impl Backing {
 /// What requests to `disk` are held against: its size may have changed since the last ones.
 //
 // TODO[RESIZE]: tell the guest when it has.
-pub(crate) fn limits(disk: &Disk, writable: bool) -> DiskLimits {
+pub(crate) fn limits(disk: &Disk) -> DiskLimits {
     DiskLimits {
         sectors: disk.sectors(),
-        read_only: !writable,
+        read_only: disk.read_only(),
         logical_block_size: disk.logical_block_size(),
     }
 }
@@ -147,14 +140,17 @@ impl Drop for Backing {
     }
 }
 
-fn read_mode(path: &CStr) -> Result<Mode> {
+fn read_mode(id: &Identity) -> Result<Mode> {
+    let path = id.dev.nodename();
     match store::read(path, c"mode").and_then(|node| node.ok_or(ENOENT)) {
         Ok(node) => Ok(Mode::parse(&node)),
         Err(error) => {
+            let errno = errno(error);
             say(&Message::CannotReadMode {
                 path: path.to_bytes(),
-                errno: errno(error),
+                errno,
             });
+            report(id, error, &Problem::NoMode { errno });
             Err(error)
         }
     }

@@ -4,16 +4,13 @@
 
 use crate::{
     backing::Backing,
-    drain::Ring,
+    drain::Worker,
+    identity::Identity,
     say::{
         errno,
-        say,
         GuestLog, //
     },
-    vbd::{
-        Identity,
-        Vbd, //
-    },
+    vbd::Vbd, //
 };
 use kernel::{
     prelude::*,
@@ -37,6 +34,7 @@ use xenbus::{
     thread::Thread, //
 };
 use xenbus_proto::{
+    abi::Protocol,
     message::Message,
     negotiation::{
         frontend_key,
@@ -83,6 +81,11 @@ impl Signals {
         self.halted.store(true, Relaxed);
     }
 
+    /// Whether the guest broke the ring.
+    pub(crate) fn halted(&self) -> bool {
+        self.halted.load(Relaxed)
+    }
+
     /// Whether the connection is to end.
     pub(crate) fn stopping(&self) -> bool {
         self.stop.load(Relaxed)
@@ -101,6 +104,8 @@ impl EventHandler for Signals {
 /// Dropping waits for the requests that the disk is working on, and gives back everything of the guest's.
 pub(crate) struct Connection {
     signals: Arc<Signals>,
+    port: Port,
+    protocol: Protocol,
     _thread: Thread,
 }
 
@@ -139,25 +144,31 @@ impl Connection {
         let port = Port(channel.port());
 
         let name = CString::try_from_fmt(format_args!("{}", id.name.as_str()))?;
-        let ring = Ring::new(vbd.clone(), ring, channel, signals.clone(), backing)?;
-        say(&Message::Connected {
-            handle: id.handle,
-            domain: id.domain,
-            port,
-            protocol: published.protocol,
-        });
-        let thread = Thread::spawn(&name, ring)?;
+        let worker = Worker::new(vbd.clone(), ring, channel, signals.clone(), backing)?;
+        let thread = Thread::spawn(&name, worker)?;
         // The guest may have put requests on its ring before we listened.
         signals.bell.ring();
         Ok(Self {
             signals,
+            port,
+            protocol: published.protocol,
             _thread: thread,
         })
     }
 
+    /// Our end of the event channel.
+    pub(crate) fn port(&self) -> Port {
+        self.port
+    }
+
+    /// What the guest's driver speaks.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
     /// What became of the ring.
     pub(crate) fn ring(&self) -> state::Ring {
-        if self.signals.halted.load(Relaxed) {
+        if self.signals.halted() {
             state::Ring::Halted
         } else {
             state::Ring::Live

@@ -5,8 +5,15 @@
 //! In steady state nothing is allocated. One request's worth is never given up, so that there is always one
 //! that can be done, however short of memory the system is: when allocation fails, the others wait for it.
 
-use crate::drain::Job;
+use crate::job::{
+    Job,
+    Room, //
+};
 use kernel::{
+    alloc::{
+        flags::GFP_NOWAIT,
+        Flags, //
+    },
     page::Page,
     prelude::*,
     sync::Arc, //
@@ -17,13 +24,16 @@ use xenbus::blk::{
     MAX_PAGES, //
 };
 
+/// While there are requests to answer, the ring's thread does not wait for memory.
+const NO_WAIT: Flags = GFP_NOWAIT;
+
 /// Pages kept by a ring that has nothing to do: 128 KiB.
 const IDLE_PAGES: usize = 32;
 
 /// The stock of one ring. It has one owner, the ring's thread.
 pub(crate) struct Pool {
     completions: Arc<Completions<Option<Job>>>,
-    requests: KVec<KBox<Io<Option<Job>>>>,
+    requests: KVec<KBox<Room>>,
     pages: KVec<Page>,
 }
 
@@ -44,15 +54,15 @@ impl Pool {
     }
 
     /// A request with `pages` pages; `None` when there is no memory for it now.
-    pub(crate) fn take(&mut self, pages: usize) -> Option<KBox<Io<Option<Job>>>> {
+    pub(crate) fn take(&mut self, pages: usize) -> Option<KBox<Room>> {
         let mut io = match self.requests.pop() {
             Some(io) => io,
-            None => Io::new(self.completions.clone(), None, GFP_KERNEL).ok()?,
+            None => Io::new(self.completions.clone(), None, NO_WAIT).ok()?,
         };
         while io.pages.len() < pages {
             let page = match self.pages.pop() {
                 Some(page) => Some(page),
-                None => Page::alloc_page(GFP_KERNEL).ok(),
+                None => Page::alloc_page(NO_WAIT).ok(),
             };
             let Some(page) = page else {
                 self.put(io);
@@ -67,7 +77,7 @@ impl Pool {
     }
 
     /// Takes a request back, with its pages.
-    pub(crate) fn put(&mut self, mut io: KBox<Io<Option<Job>>>) {
+    pub(crate) fn put(&mut self, mut io: KBox<Room>) {
         while let Some(page) = io.pages.pop() {
             // Room for every page was made; one too many would only be freed.
             let _ = self.pages.push_within_capacity(page);

@@ -2,7 +2,7 @@
 
 //! What the backend tells the administrator: in the kernel log, and in xenstore.
 
-use crate::vbd::Identity;
+use crate::identity::Identity;
 use kernel::{
     prelude::*,
     time::Delta, //

@@ -10,6 +10,7 @@
 use crate::{
     backing::Backing,
     connection::Connection,
+    identity::Identity,
     say::{
         errno,
         say,
@@ -19,9 +20,8 @@ use crate::{
 use kernel::{
     device::Core,
     prelude::*,
-    str::CString,
+    str::CStr,
     sync::{
-        aref::ARef,
         atomic::{
             ordering::{
                 Acquire,
@@ -48,36 +48,24 @@ use xenbus::{
     device::Device,
     log::RateLimit,
     store,
-    watch::{
-        Watch,
-        Watcher, //
-    },
+    watch,
     work, //
 };
 use xenbus_proto::{
     blkif::XenbusState,
-    device::{
-        interface_name,
-        DeviceNumber,
-        Handle,
-        InterfaceName, //
-    },
+    device::DeviceNumber,
     message::Message,
     negotiation::{
         self,
         Abilities, //
     },
-    number::{
-        parse_u32,
-        DomainId, //
-    },
+    number::parse_u32,
     problem::Problem,
     state::{
         self,
         Action,
         Frontend,
         Machine,
-        Ring,
         Seen,
         Snapshot, //
     },
@@ -85,18 +73,6 @@ use xenbus_proto::{
 
 /// What this backend can do.
 const ABILITIES: Abilities = Abilities::SINGLE_RING;
-
-/// Which disk it is.
-pub(crate) struct Identity {
-    /// The backend's device.
-    pub(crate) dev: ARef<Device>,
-    /// The frontend's directory.
-    pub(crate) frontend: CString,
-    pub(crate) domain: DomainId,
-    pub(crate) handle: Handle,
-    /// `xbdback<domain>i<handle>`.
-    pub(crate) name: InterfaceName,
-}
 
 /// A disk of a guest.
 #[pin_data]
@@ -108,7 +84,9 @@ pub(crate) struct Vbd {
     named: AtomicFlag,
     /// The driver is being unbound.
     removing: AtomicFlag,
-    /// Everything is closed, after `removing`.
+    /// Nothing of the disk is open, nor will be.
+    finished: AtomicFlag,
+    /// Complete once `finished`, after `removing`.
     #[pin]
     gone: Completion,
     #[pin]
@@ -128,8 +106,8 @@ struct State {
     /// The device could not be opened; tried again when it is named again.
     failed: bool,
     connection: Option<Connection>,
-    /// The machine has come to its end: everything is closed.
-    finished: bool,
+    /// The toolstack has named another device while the old one was in use.
+    renamed: bool,
     log: GuestLog,
     /// Connections that failed lately.
     failures: RateLimit,
@@ -145,13 +123,14 @@ impl Vbd {
                 seen: Atomic::new(0),
                 named: AtomicFlag::new(false),
                 removing: AtomicFlag::new(false),
+                finished: AtomicFlag::new(false),
                 gone <- Completion::new(),
                 state <- kernel::new_mutex!(State {
                     machine: Machine::new(),
                     backing: None,
                     failed: false,
                     connection: None,
-                    finished: false,
+                    renamed: false,
                     log: GuestLog::new(),
                     failures: RateLimit::new(Delta::from_secs(5), 20),
                 }),
@@ -180,28 +159,46 @@ impl Vbd {
 
     /// The frontend was seen in this state.
     pub(crate) fn frontend_was_in(self: &Arc<Self>, state: u32) {
-        let bit = Seen::bit(state);
-        let mut seen = self.seen.load(Relaxed);
-        while let Err(now) = self.seen.cmpxchg(seen, seen | bit, Full) {
-            seen = now;
+        // The core says 0 for a state that is gone, and for one that it cannot read.
+        let gone = || matches!(read_number(&self.id.frontend, c"state"), Ok(None | Some(0)));
+        if state != 0 || gone() {
+            self.see(Seen::bit(state));
         }
         self.kick();
     }
 
+    /// Adds to the states seen.
+    fn see(&self, bits: u32) {
+        let mut seen = self.seen.load(Relaxed);
+        while let Err(now) = self.seen.cmpxchg(seen, seen | bits, Full) {
+            seen = now;
+        }
+    }
+
     /// The toolstack may have named the device.
-    fn device_was_named(self: &Arc<Self>) {
+    pub(crate) fn device_was_named(self: &Arc<Self>) {
         self.named.store(true, Release);
         self.kick();
     }
 
+    /// Our own state was written: by the toolstack, which may want the disk to go; or by us, perhaps for the
+    /// last time. Runs in the xenwatch thread.
+    pub(crate) fn state_was_written(self: &Arc<Self>) {
+        if self.finished.load(Acquire) {
+            self.id.dev.unregister();
+        } else {
+            self.kick();
+        }
+    }
+
     /// The driver is being unbound: closes everything.
     ///
-    /// Waits until that is done, unless the toolstack has removed the device: then this is the xenwatch
-    /// thread, and there is nobody left to be told when it is done.
+    /// Waits until that is done, unless this is the xenwatch thread. Then the work item goes on alone, and
+    /// tells the guest and the toolstack when it is done; unloading the module waits for it.
     pub(crate) fn remove(self: &Arc<Self>) {
         self.removing.store(true, Release);
         self.kick();
-        if store::exists(self.id.dev.nodename()) {
+        if !watch::in_xenwatch() {
             self.gone.wait_for_completion();
         }
     }
@@ -210,20 +207,13 @@ impl Vbd {
     fn reconcile(self: &Arc<Self>, state: &mut State) {
         loop {
             self.open_if_named(state);
-            let snapshot = self.look(state);
-            if state.finished {
-                if snapshot.removing {
-                    self.gone.complete_all();
-                    return;
-                }
-                if snapshot.own != Some(XenbusState::Initialising) {
-                    return;
-                }
-                self.start_over(state);
-            }
+            let Ok(snapshot) = self.look(state) else {
+                // Xenstore does not answer, as when this domain goes down: leave everything as it is.
+                return;
+            };
             let actions = state.machine.step(&snapshot);
             if actions.is_empty() {
-                return;
+                break;
             }
             for action in actions {
                 if self.perform(state, action).is_err() {
@@ -231,23 +221,36 @@ impl Vbd {
                 }
             }
         }
-    }
-
-    /// The toolstack makes a new disk of the old directory.
-    fn start_over(&self, state: &mut State) {
-        state.machine = Machine::new();
-        state.finished = false;
-        self.named.store(true, Release);
-        self.open_if_named(state);
+        if self.removing.load(Acquire) && self.finished.load(Acquire) {
+            self.gone.complete_all();
+        }
     }
 
     /// Everything that matters, as it is now.
-    fn look(&self, state: &State) -> Snapshot {
-        let own = self.id.dev.nodename();
-        Snapshot {
-            // First the states that were seen, then the state that is: one between the two is seen again.
-            seen: Seen::from_bits(self.seen.xchg(0, Full)),
-            frontend: Frontend::from_raw(read_state(&self.id.frontend)),
+    fn look(&self, state: &State) -> Result<Snapshot> {
+        let removing = self.removing.load(Acquire);
+        // First the states that were seen, then the state that is: one between the two is seen again.
+        let seen = self.seen.xchg(0, Full);
+        let read = || -> Result<_> {
+            let own = self.id.dev.nodename();
+            Ok((
+                read_number(&self.id.frontend, c"state")?,
+                read_number(own, c"state")?,
+                read_number(own, c"online")?,
+            ))
+        };
+        let (frontend, own, online) = match read() {
+            Ok(numbers) => numbers,
+            // What xenstore says does not matter any more.
+            Err(_) if removing => (None, None, None),
+            Err(error) => {
+                self.see(seen);
+                return Err(error);
+            }
+        };
+        Ok(Snapshot {
+            seen: Seen::from_bits(seen),
+            frontend: Frontend::from_raw(frontend.unwrap_or(0)),
             backing: match (&state.backing, state.failed) {
                 (Some(_), _) => state::Backing::Ready,
                 (None, true) => state::Backing::Failed,
@@ -256,11 +259,11 @@ impl Vbd {
             ring: state
                 .connection
                 .as_ref()
-                .map_or(Ring::None, Connection::ring),
-            own: XenbusState::from_raw(read_state(own)),
-            online: self.id.dev.online(),
-            removing: self.removing.load(Acquire),
-        }
+                .map_or(state::Ring::None, Connection::ring),
+            own: own.and_then(XenbusState::from_raw),
+            online: online == Some(1),
+            removing,
+        })
     }
 
     fn perform(self: &Arc<Self>, state: &mut State, action: Action) -> Result {
@@ -274,7 +277,7 @@ impl Vbd {
                 state.backing = None;
                 state.failed = false;
             }
-            Action::Finish => state.finished = true,
+            Action::Finish => self.finished.store(true, Release),
             Action::Complain(number) => state.log.say(&Message::InvalidFrontendState {
                 path: self.id.dev.nodename().to_bytes(),
                 state: number,
@@ -283,20 +286,24 @@ impl Vbd {
         Ok(())
     }
 
-    /// Opens the device, if the toolstack has written its name since the last try.
+    /// Opens the device, if the toolstack has named it since the last try. One in use stays until the guest
+    /// is done with it.
     fn open_if_named(&self, state: &mut State) {
-        if self.removing.load(Acquire) || !self.named.xchg(false, Full) {
+        if self.removing.load(Acquire) || self.finished.load(Acquire) {
             return;
         }
-        if let Some(backing) = &state.backing {
-            if !self.named_another(backing) {
-                return;
+        let named = self.named.xchg(false, Full);
+        if state.connection.is_some() {
+            if named {
+                state.renamed |= self.named_another(state);
             }
-            if state.connection.is_some() {
-                return;
-            }
-            state.backing = None;
+            return;
         }
+        if !named && !core::mem::take(&mut state.renamed) {
+            return;
+        }
+        // Closed first: the claim on it would be in the way of the new one.
+        state.backing = None;
         match Backing::open(&self.id) {
             Ok(backing) => {
                 state.failed = false;
@@ -306,14 +313,15 @@ impl Vbd {
         }
     }
 
-    /// Whether the toolstack has put another device in the place of one that is open. In use, it stays.
-    fn named_another(&self, backing: &Backing) -> bool {
+    /// Whether the toolstack has named another device than the one in use.
+    fn named_another(&self, state: &State) -> bool {
         let path = self.id.dev.nodename();
-        let named = match store::read(path, c"physical-device") {
-            Ok(Some(node)) => DeviceNumber::parse(&node),
-            _ => return false,
+        let (Some(backing), Ok(Some(node))) =
+            (&state.backing, store::read(path, c"physical-device"))
+        else {
+            return false;
         };
-        match named {
+        match DeviceNumber::parse(&node) {
             Ok(to) if to != backing.number() => {
                 say(&Message::ChangingDevice {
                     path: path.to_bytes(),
@@ -327,18 +335,28 @@ impl Vbd {
     }
 
     fn connect(self: &Arc<Self>, state: &mut State) -> Result {
-        let backing = state.backing.as_ref().ok_or(ENXIO)?;
         // A guest can try for ever, and every try costs this domain something.
         if !state.failures.has_room() {
             return Err(EAGAIN);
         }
-        let connection = Connection::new(self, backing, &mut state.log).inspect_err(|&error| {
+        self.try_connect(state).inspect_err(|&error| {
             state.failures.allow();
             if error == ENOMEM {
                 state.log.report(&self.id, error, &Problem::OutOfMemory);
             }
-        })?;
+        })
+    }
+
+    fn try_connect(self: &Arc<Self>, state: &mut State) -> Result {
+        let backing = state.backing.as_ref().ok_or(ENXIO)?;
+        let connection = Connection::new(self, backing, &mut state.log)?;
         self.describe(backing)?;
+        state.log.say(&Message::Connected {
+            handle: self.id.handle,
+            domain: self.id.domain,
+            port: connection.port(),
+            protocol: connection.protocol(),
+        });
         state.connection = Some(connection);
         Ok(())
     }
@@ -389,79 +407,9 @@ impl WorkItem for Vbd {
     }
 }
 
-impl Identity {
-    fn new(dev: &Device<Core<'_>>) -> Result<Self> {
-        let path = dev.nodename();
-        let handle = Handle::from_backend_path(path.to_bytes()).map_err(|_| {
-            say(&Message::CannotParsePath {
-                path: path.to_bytes(),
-            });
-            EINVAL
-        })?;
-        let domain = dev.otherend_id();
-        Ok(Self {
-            dev: dev.into(),
-            frontend: CString::try_from_fmt(format_args!("{}", dev.otherend().to_str()?))?,
-            domain,
-            handle,
-            name: interface_name(domain, handle),
-        })
-    }
-}
-
-/// The state in a directory; 0 when there is none.
-fn read_state(dir: &kernel::str::CStr) -> u32 {
-    match store::read(dir, c"state") {
-        // A state that is no number is none that either end may be in.
-        Ok(Some(node)) => parse_u32(&node).unwrap_or(u32::MAX),
-        _ => 0,
-    }
-}
-
-/// The nodes of the backend that the toolstack writes while the disk exists.
-pub(crate) struct Watches {
-    _device: Pin<KBox<Watch<Named>>>,
-    _state: Pin<KBox<Watch<Restated>>>,
-}
-
-impl Watches {
-    /// Watches them for `vbd`.
-    pub(crate) fn new(vbd: &Arc<Vbd>) -> Result<Self> {
-        let path = vbd.id.dev.nodename();
-        let watch_error = |error: &Error| {
-            say(&Message::CannotWatchDevice {
-                path: path.to_bytes(),
-                errno: errno(*error),
-            });
-        };
-        Ok(Self {
-            _device: Watch::new(&path_of(vbd, "physical-device")?, Named(vbd.clone()))
-                .inspect_err(watch_error)?,
-            _state: Watch::new(&path_of(vbd, "state")?, Restated(vbd.clone()))
-                .inspect_err(watch_error)?,
-        })
-    }
-}
-
-fn path_of(vbd: &Vbd, node: &str) -> Result<CString> {
-    let dir = vbd.id.dev.nodename().to_str()?;
-    CString::try_from_fmt(format_args!("{dir}/{node}"))
-}
-
-/// `physical-device` was written.
-struct Named(Arc<Vbd>);
-
-impl Watcher for Named {
-    fn changed(&self) {
-        self.0.device_was_named();
-    }
-}
-
-/// Our own `state` was written, by us or by the toolstack.
-struct Restated(Arc<Vbd>);
-
-impl Watcher for Restated {
-    fn changed(&self) {
-        self.0.kick();
-    }
+/// A number in a node. `None` when there is no node.
+fn read_number(dir: &CStr, node: &CStr) -> Result<Option<u32>> {
+    // What is no number stands for one that nothing expects.
+    let parse = |value: store::Value| parse_u32(&value).unwrap_or(u32::MAX);
+    Ok(store::read(dir, node)?.map(parse))
 }

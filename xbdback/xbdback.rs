@@ -37,15 +37,17 @@ use xenbus::{
 
 mod backing;
 mod connection;
+mod copy;
 mod drain;
+mod identity;
+mod job;
 mod pool;
 mod say;
 mod vbd;
+mod watches;
 
-use vbd::{
-    Vbd,
-    Watches, //
-};
+use vbd::Vbd;
+use watches::Watches;
 
 /// The driver.
 struct Xbdback;

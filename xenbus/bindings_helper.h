@@ -53,6 +53,8 @@ int xenbus_helper_grant_copy(struct gnttab_copy *ops, unsigned int count);
 unsigned long xenbus_helper_page_to_gfn(struct page *page);
 
 bool xenbus_helper_xen_domain(void);
+bool xenbus_helper_in_xenwatch(void);
+void xenbus_helper_unregister(struct xenbus_device *dev);
 
 void xenbus_helper_virt_mb(void);
 

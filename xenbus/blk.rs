@@ -20,11 +20,7 @@ pub use io::{
     MAX_PAGES, //
 };
 
-use crate::bindings;
-use kernel::{
-    prelude::*,
-    types::Opaque, //
-};
+use kernel::types::Opaque;
 
 /// Runs `submit`, and lets the block layer see everything it submits at once.
 pub fn plugged<R>(submit: impl FnOnce() -> R) -> R {

@@ -25,7 +25,10 @@ use kernel::{
 };
 use xenbus_proto::{
     blkif::XenbusState,
-    number::DomainId, //
+    number::{
+        parse_u32,
+        DomainId, //
+    },
 };
 
 /// The xenbus device representation.
@@ -66,28 +69,41 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
         DomainId(id as u16)
     }
 
-    /// Whether the toolstack wants the device to exist: its `online` node.
-    pub fn online(&self) -> bool {
-        // SAFETY: By the type invariant the device is valid.
-        unsafe { bindings::xenbus_dev_is_online(self.as_raw()) != 0 }
-    }
-
     /// Writes this end's state to xenstore, unless it is that already.
     ///
-    /// A directory that is gone is not made anew.
+    /// A directory that is gone is not made anew. The core's own function is of no use here: it compares
+    /// with the state it wrote last, not with what the toolstack has put there since, and then writes
+    /// nothing or takes the device for another one.
     pub fn switch_state(&self, state: XenbusState) -> Result {
-        // SAFETY: By the type invariant the device is valid.
-        kernel::error::to_result(unsafe {
-            bindings::xenbus_switch_state(self.as_raw(), state.to_raw())
-        })
+        let dir = self.nodename();
+        store::transaction(|transaction| match transaction.read(dir, c"state")? {
+            Some(now) if parse_u32(&now) != Ok(state.to_raw()) => {
+                transaction.write(dir, c"state", format_args!("{}", state.to_raw()))
+            }
+            _ => Ok(()),
+        })?;
+        // SAFETY: By the type invariant the device is valid; the core reads this field where a torn or
+        // an old value does no harm, and writes it only in functions that this crate does not call.
+        unsafe { (&raw mut (*self.as_raw()).state).write_volatile(state.to_raw()) };
+        Ok(())
     }
 
-    /// Tells the administrator why the device does not work: writes `error` and the sentence to
+    /// Takes the device off the bus, which unbinds its driver: for a device that is done with.
+    ///
+    /// Does nothing outside of the xenwatch thread. All devices come and go in that thread, so there this
+    /// does not meet the toolstack doing the same.
+    pub fn unregister(&self) {
+        // SAFETY: By the type invariant the device is valid.
+        unsafe { bindings::xenbus_helper_unregister(self.as_raw()) };
+    }
+
+    /// Tells the administrator why the device does not work: writes the error's number and the sentence to
     /// `error/<nodename>/error` in xenstore, where toolstacks look.
     pub fn report_error(&self, error: Error, sentence: fmt::Arguments<'_>) {
         // There is nobody to tell when xenstore does not take it.
         let _ = self.error_dir().and_then(|dir| {
-            let errno = error.to_errno();
+            // As the core writes it: positive.
+            let errno = error.to_errno().unsigned_abs();
             store::write(&dir, c"error", format_args!("{errno} {sentence}"))
         });
     }
@@ -153,7 +169,8 @@ impl<Ctx: device::DeviceContext> AsRef<device::Device<Ctx>> for Device<Ctx> {
 // SAFETY: A `Device` is always reference-counted and can be released from any thread.
 unsafe impl Send for Device {}
 
-// SAFETY: `Device` can be shared among threads because all methods of `Device` are thread safe.
+// SAFETY: `Device` can be shared among threads: what its methods read is constant while a driver is bound, or
+// in xenstore; the one field they write is written by volatile stores of a word.
 unsafe impl Sync for Device {}
 
 // SAFETY: Same as `Device<Normal>`; the bound context adds only access to strings the core leaves alone

@@ -4,15 +4,20 @@
 //!
 //! A driver implements [`Driver`] and is registered by [`module_xenbus_backend!`](crate::module_xenbus_backend).
 //! The calls come in this order, for one device: `probe`, any number of `otherend_changed` from the
-//! xenwatch thread, `unbind`. After `unbind` the peer may be told that the device is closed, so everything
-//! that Xen knows of (mappings, event channels) and every claim on the disk has to be given back inside it;
-//! dropping the data afterwards is too late.
+//! xenwatch thread, `unbind`. All of them may run in the xenwatch thread, also `unbind`, which therefore must
+//! not wait for a guest or a disk there ([`crate::watch::in_xenwatch`]). A driver that has to wait goes on
+//! elsewhere, and writes the Closed state itself once it has given everything back: mappings, event
+//! channels, claims on a disk. The data is dropped after `unbind`, too late or too early for that.
 //!
 //! C header: [`include/xen/xenbus.h`](srctree/include/xen/xenbus.h)
 
 use crate::{
     bindings,
-    device::Device, //
+    device::Device,
+    watch::{
+        Watch,
+        Watcher, //
+    },
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -24,6 +29,14 @@ use kernel::{
     },
     prelude::*,
     str::CStr,
+    sync::{
+        atomic::{
+            ordering::Full,
+            AtomicFlag, //
+        },
+        Arc,
+        Completion, //
+    },
     types::Opaque,
     ThisModule, //
 };
@@ -62,7 +75,8 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
 
         // The core pins the owner of a driver for as long as a device is bound, which would make the
         // module impossible to unload while any guest has a disk. It is not needed: unregistering
-        // unbinds every device first and waits for the callbacks. So no owner is named.
+        // unbinds every device first and waits for the callbacks. So no owner is named. `unregister` sees
+        // to it that this does not meet the core taking a device away.
         //
         // SAFETY: `drv` is a valid `DriverType`, pinned until `unregister`.
         to_result(unsafe {
@@ -75,8 +89,72 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
     }
 
     unsafe fn unregister(drv: &Opaque<Self::DriverType>) {
-        // SAFETY: `drv` was registered by `register`.
-        unsafe { bindings::xenbus_unregister_driver(drv.get()) }
+        // SAFETY: `drv` was registered by `register`, and is unregistered once.
+        if unsafe { Unregister::run(drv.get()) }.is_err() {
+            // There is no memory for the safe way. The other has to do.
+            //
+            // SAFETY: As above; the failed attempt has not unregistered it.
+            unsafe { bindings::xenbus_unregister_driver(drv.get()) };
+        }
+    }
+}
+
+/// The unregistration of a driver, carried out by the xenwatch thread.
+///
+/// A device is locked while its driver is unbound, and unbinding waits for the xenwatch thread to be done
+/// with the device's watches. That thread in turn locks a device which it takes off the bus. Were the two
+/// to meet, each would wait for the other for ever. In the xenwatch thread itself they cannot meet.
+///
+/// # Invariants
+///
+/// `driver` is registered until `done` is complete.
+#[pin_data]
+struct Unregister {
+    driver: *mut bindings::xenbus_driver,
+    begun: AtomicFlag,
+    #[pin]
+    done: Completion,
+}
+
+// SAFETY: The driver may be unregistered from any thread.
+unsafe impl Send for Unregister {}
+// SAFETY: `begun` lets one thread only unregister the driver.
+unsafe impl Sync for Unregister {}
+
+impl Unregister {
+    /// Unregisters `driver`, and returns when that is done.
+    ///
+    /// # Safety
+    ///
+    /// `driver` is registered, and nobody else unregisters it.
+    unsafe fn run(driver: *mut bindings::xenbus_driver) -> Result {
+        // INVARIANT: By the safety requirement.
+        let job = Arc::pin_init(
+            pin_init!(Self {
+                driver,
+                begun: AtomicFlag::new(false),
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
+        // A new watch is called once, whatever it watches.
+        let _watch = Watch::new(c"domid", InXenwatch(job.clone()))?;
+        job.done.wait_for_completion();
+        Ok(())
+    }
+}
+
+/// What the xenwatch thread is to do.
+struct InXenwatch(Arc<Unregister>);
+
+impl Watcher for InXenwatch {
+    fn changed(&self) {
+        if self.0.begun.xchg(true, Full) {
+            return;
+        }
+        // SAFETY: By the type invariant, and this is the first call.
+        unsafe { bindings::xenbus_unregister_driver(self.0.driver) };
+        self.0.done.complete_all();
     }
 }
 
@@ -184,12 +262,18 @@ impl<const N: usize> IdTable<N> {
 }
 
 /// A table of kinds, whatever its length.
-pub trait Ids: Sync {
+///
+/// # Safety
+///
+/// `as_ptr` returns the first of a series of entries that ends with one of zeroes, all valid as long as
+/// `self`.
+pub unsafe trait Ids: Sync {
     /// The first entry.
     fn as_ptr(&self) -> *const bindings::xenbus_device_id;
 }
 
-impl<const N: usize> Ids for IdTable<N> {
+// SAFETY: By the type invariant of `IdTable`.
+unsafe impl<const N: usize> Ids for IdTable<N> {
     fn as_ptr(&self) -> *const bindings::xenbus_device_id {
         // CAST: `IdTable` is `repr(C)` and starts with transparent wrappers of the C type.
         core::ptr::from_ref(self).cast()

@@ -14,6 +14,7 @@ use kernel::{
     str::CString,
     sync::{
         aref::ARef,
+        rcu,
         Arc, //
     },
 };
@@ -99,8 +100,12 @@ impl<H: EventHandler> EventChannel<H> {
         // SAFETY: Takes no arguments.
         let ports = unsafe { bindings::xen_evtchn_nr_channels() };
         (1..ports)
-            // SAFETY: Any port below the number of channels may be asked for.
-            .find(|&port| unsafe { bindings::irq_from_evtchn(port) } == self.irq)
+            .find(|&port| {
+                // What the kernel knows of another's port may be freed at any time, after a grace period.
+                let _guard = rcu::read_lock();
+                // SAFETY: Any port below the number of channels may be asked for, in a read section.
+                unsafe { bindings::irq_from_evtchn(port) == self.irq }
+            })
             .unwrap_or(0)
     }
 

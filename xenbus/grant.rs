@@ -178,8 +178,9 @@ fn local(part: Local<'_>) -> bindings::gnttab_copy_gnttab_copy_ptr {
 
 fn hypercall(ops: &mut [bindings::gnttab_copy]) -> Result {
     let count = c_uint::try_from(ops.len())?;
-    // SAFETY: The slice is valid for `count` operations. Each names a page of ours that is borrowed, or an
-    // exclusive part of it, until the batch is gone, and stays within it (checked by `push`).
+    // SAFETY: The slice is valid for `count` operations. Each stays within a page of ours (checked by
+    // `push`) that is borrowed until the batch is gone. The contents of a `Page` may change at any time;
+    // whoever looks at them has to see to that.
     let failed = unsafe { bindings::xenbus_helper_grant_copy(ops.as_mut_ptr(), count) };
     if failed == 0 {
         Ok(())

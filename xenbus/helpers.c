@@ -19,8 +19,8 @@
 #include "bindings_helper.h"
 
 /*
- * The count of rings is not kept: work is looked for after every wait, so one pending ring is enough. The
- * exchange orders the caller's stores before the wake-up, and the sleeper's reset before it looks for work.
+ * How often it was rung is not kept: work is looked for after every wait, so once is
+ * enough. The exchange orders the caller's stores before the wake-up, and the sleeper's reset before it looks for work.
  */
 void xenbus_helper_doorbell_init(struct xenbus_doorbell *bell)
 {
@@ -65,6 +65,23 @@ void xenbus_helper_virt_mb(void)
 	virt_mb();
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_virt_mb);
+
+/*
+ * The core serves all watches in one thread, which has no other mark than its name. A process of that name
+ * deceives nobody but itself.
+ */
+bool xenbus_helper_in_xenwatch(void)
+{
+	return strcmp(current->comm, "xenwatch") == 0;
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_in_xenwatch);
+
+void xenbus_helper_unregister(struct xenbus_device *dev)
+{
+	if (xenbus_helper_in_xenwatch() && device_is_registered(&dev->dev))
+		device_unregister(&dev->dev);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_unregister);
 
 struct block_device *xenbus_helper_file_bdev(struct file *file)
 {
@@ -149,6 +166,8 @@ EXPORT_SYMBOL_GPL(xenbus_helper_llist_add);
 /* Oldest first, which llist_del_all() alone does not give. */
 struct llist_node *xenbus_helper_llist_take(struct llist_head *head)
 {
+	if (llist_empty(head))
+		return NULL;
 	return llist_reverse_order(llist_del_all(head));
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_llist_take);

@@ -71,8 +71,8 @@ unsafe impl Send for RingMemory {}
 impl RingMemory {
     /// Maps the ring that these pages of the frontend's make up.
     ///
-    /// Waits for the frontend's pages if it has them on swap: not to be called in xenwatch. When it fails,
-    /// the kernel has told xenstore why, and that this end is closing.
+    /// Waits for the frontend's pages if it has them on swap: not to be called in xenwatch. When a page cannot
+    /// be mapped, the kernel has told xenstore so, and that this end is closing.
     pub fn map(dev: ARef<Device>, pages: &[GrantRef], abi: Abi, size: RingSize) -> Result<Self> {
         let slots_size = (size.slots() as usize).saturating_mul(abi.entry_size());
         let room = pages.len().saturating_mul(PAGE_SIZE);

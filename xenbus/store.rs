@@ -60,11 +60,15 @@ impl Drop for Value {
 
 /// Reads `dir/node`. `Ok(None)` when there is no such node.
 pub fn read(dir: &CStr, node: &CStr) -> Result<Option<Value>> {
+    read_in(NO_TRANSACTION, dir, node)
+}
+
+fn read_in(transaction: u32, dir: &CStr, node: &CStr) -> Result<Option<Value>> {
     let mut len: c_uint = 0;
     // SAFETY: Both are C strings, `len` is valid for a write.
     let bytes = from_err_ptr(unsafe {
         bindings::xenbus_read(
-            raw(NO_TRANSACTION),
+            raw(transaction),
             dir.as_char_ptr(),
             node.as_char_ptr(),
             &raw mut len,
@@ -90,18 +94,15 @@ pub fn remove(dir: &CStr, node: &CStr) -> Result {
     })
 }
 
-/// Whether `dir` is there.
-pub fn exists(dir: &CStr) -> bool {
-    // SAFETY: Both are C strings.
-    unsafe {
-        bindings::xenbus_exists(raw(NO_TRANSACTION), dir.as_char_ptr(), c"".as_char_ptr()) != 0
-    }
-}
-
-/// Several writes that others see all at once or not at all.
+/// Several reads and writes, as if nobody else did anything in between.
 pub struct Transaction(u32);
 
 impl Transaction {
+    /// Reads `dir/node`. `Ok(None)` when there is no such node.
+    pub fn read(&self, dir: &CStr, node: &CStr) -> Result<Option<Value>> {
+        read_in(self.0, dir, node)
+    }
+
     /// Writes `dir/node`.
     pub fn write(&self, dir: &CStr, node: &CStr, value: fmt::Arguments<'_>) -> Result {
         write_in(self.0, dir, node, value)

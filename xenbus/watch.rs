@@ -12,11 +12,19 @@ use kernel::{
         CStr,
         CString, //
     },
+    sync::Arc,
     types::Opaque, //
 };
 
+/// Whether this is the xenwatch thread, in which all watches are called and all devices come and go. It must
+/// not wait for a guest or a disk.
+pub fn in_xenwatch() -> bool {
+    // SAFETY: Takes no arguments.
+    unsafe { bindings::xenbus_helper_in_xenwatch() }
+}
+
 /// What is called when a watched node was written.
-pub trait Watcher: Send + Sync {
+pub trait Watcher: Send + Sync + 'static {
     /// The node, or one below it, was written; also called once when the watch is made.
     ///
     /// Runs in the xenwatch thread, which serves every device of the system: hand the work on. Events that
@@ -34,7 +42,7 @@ pub struct Watch<W: Watcher> {
     #[pin]
     watch: Opaque<bindings::xenbus_watch>,
     path: CString,
-    watcher: W,
+    watcher: Arc<W>,
 }
 
 // SAFETY: The C part is only touched by the xenbus core, and by `drop`.
@@ -42,10 +50,11 @@ unsafe impl<W: Watcher> Send for Watch<W> {}
 // SAFETY: Nothing can be done by way of a shared reference; the core calls `watcher`, which is `Sync`.
 unsafe impl<W: Watcher> Sync for Watch<W> {}
 
-impl<W: Watcher + 'static> Watch<W> {
+impl<W: Watcher> Watch<W> {
     /// Watches `path` and everything below.
     pub fn new(path: &CStr, watcher: W) -> Result<Pin<KBox<Self>>> {
         let path = CString::try_from_fmt(fmt!("{}", path.to_str()?))?;
+        let watcher = Arc::new(watcher, GFP_KERNEL)?;
         let this = KBox::pin_init(
             pin_init!(Self {
                 watch <- Opaque::zeroed(),
@@ -78,8 +87,11 @@ impl<W: Watcher + 'static> Watch<W> {
         _path: *const c_char,
         _token: *const c_char,
     ) -> bool {
-        // SAFETY: The core passes the watch, and holds the lock that `nr_pending` is counted under.
-        unsafe { (*watch).nr_pending == 0 }
+        // The count may be on its way down, as the core counts under another lock: then the event that is
+        // dropped here is about a change that the callback, which has not started, is going to see.
+        //
+        // SAFETY: The core passes the watch; only the core writes the field.
+        unsafe { (&raw const (*watch).nr_pending).read_volatile() == 0 }
     }
 
     extern "C" fn changed_callback(
@@ -91,8 +103,11 @@ impl<W: Watcher + 'static> Watch<W> {
         // SAFETY: The watch is embedded in a `Self`.
         let this = unsafe { kernel::container_of!(watch, Self, watch) };
 
-        // SAFETY: `Self` is dropped only after the core has been told, which waits for this callback.
-        unsafe { (*this).watcher.changed() };
+        // The watcher may drop the watch, from which nothing is used afterwards.
+        //
+        // SAFETY: Until then it is valid: dropping it elsewhere waits for this callback.
+        let watcher = unsafe { (*this).watcher.clone() };
+        watcher.changed();
     }
 }
 
@@ -105,7 +120,7 @@ impl<W: Watcher> PinnedDrop for Watch<W> {
             return;
         }
         // SAFETY: The watch is registered, by the type invariant. The call waits for a callback that runs,
-        // unless it is made by that callback.
+        // unless it is made by that callback, which expects it.
         unsafe { bindings::unregister_xenbus_watch(raw) };
     }
 }

@@ -77,7 +77,11 @@ impl Drop for Drained {
     fn drop(&mut self) {
         let Some(queue) = queue() else { return };
         let raw: *const Queue = queue;
-        // SAFETY: `Queue` is a transparent wrapper of the C type, and the queue is alive.
-        unsafe { bindings::__flush_workqueue(raw.cast_mut().cast()) };
+        // A flush waits for what was queued before it began. The last work of a device may be queued while
+        // the last but one runs, by a thread that this one waits for; but not later.
+        for _ in 0..2 {
+            // SAFETY: `Queue` is a transparent wrapper of the C type, and the queue is alive.
+            unsafe { bindings::__flush_workqueue(raw.cast_mut().cast()) };
+        }
     }
 }

@@ -2,9 +2,12 @@
 
 //! An open block device, and the claim on it.
 
-use super::*;
+use crate::bindings;
 use core::ptr::NonNull;
-use kernel::error::from_err_ptr;
+use kernel::{
+    error::from_err_ptr,
+    prelude::*, //
+};
 use xenbus_proto::device::DeviceNumber;
 
 /// Who else may use a disk that is open.
@@ -31,6 +34,7 @@ static SHARERS: u32 = 2;
 pub struct Disk {
     file: NonNull<kernel::bindings::file>,
     bdev: NonNull<kernel::bindings::block_device>,
+    writable: bool,
     /// The holder of an exclusive claim: its address is like no other.
     _holder: KBox<u32>,
 }
@@ -86,6 +90,7 @@ impl Disk {
         let disk = Self {
             file: NonNull::new(file).ok_or(ENXIO)?,
             bdev: NonNull::new(bdev).ok_or(ENXIO)?,
+            writable: write,
             _holder: own,
         };
         if write && disk.read_only() {
@@ -135,10 +140,10 @@ impl Disk {
         unsafe { bindings::xenbus_helper_bdev_write_cache(self.bdev()) }
     }
 
-    /// Whether the device refuses writes.
+    /// Whether writes are refused: it was opened like that, or the device has become read-only.
     pub fn read_only(&self) -> bool {
         // SAFETY: By the type invariant the device is open.
-        unsafe { bindings::xenbus_helper_bdev_read_only(self.bdev()) }
+        !self.writable || unsafe { bindings::xenbus_helper_bdev_read_only(self.bdev()) }
     }
 
     /// Whether the medium can be taken out.

@@ -2,18 +2,23 @@
 
 //! One request to a disk, and where it is handed back.
 
-use super::*;
-use crate::doorbell::Doorbell;
+use super::Disk;
+use crate::{
+    bindings,
+    doorbell::Doorbell, //
+};
 use core::cell::UnsafeCell;
 use kernel::{
     page::{
         Page,
         PAGE_SIZE, //
     },
+    prelude::*,
     sync::{
         rcu,
         Arc, //
     },
+    types::Opaque, //
 };
 
 /// What a request does.
@@ -30,6 +35,10 @@ pub enum Operation {
 }
 
 impl Operation {
+    fn may_be_empty(self) -> bool {
+        matches!(self, Self::Flush | Self::Barrier)
+    }
+
     fn flags(self) -> u32 {
         let write = bindings::XENBUS_REQ_OP_WRITE | bindings::XENBUS_REQ_SYNC;
         match self {
@@ -41,6 +50,9 @@ impl Operation {
         }
     }
 }
+
+/// Bytes of a sector.
+const SECTOR_SIZE: usize = 512;
 
 /// Pages one request can have: those of a direct request of the block protocol.
 pub const MAX_PAGES: usize = 11;
@@ -95,7 +107,9 @@ impl<T: Send + 'static> Io<T> {
     ///
     /// # Errors
     ///
-    /// Gives the request back when there are not enough pages for `bytes`.
+    /// Gives the request back when the disk could not make sense of it: `bytes` is not in whole sectors, is
+    /// nothing though the operation needs data, or is more than there are pages for; or it is to be written
+    /// to a disk that is read-only.
     pub fn submit(
         self: KBox<Self>,
         operation: Operation,
@@ -103,7 +117,10 @@ impl<T: Send + 'static> Io<T> {
         bytes: usize,
     ) -> Result<(), KBox<Self>> {
         let count = bytes.div_ceil(PAGE_SIZE);
-        if count > self.pages.len() || count > MAX_PAGES {
+        let whole = bytes % SECTOR_SIZE == 0 && (bytes > 0 || operation.may_be_empty());
+        let writes = bytes > 0 && operation != Operation::Read;
+        let refused = writes && self.completions.disk.read_only();
+        if !whole || refused || count > self.pages.len() || count > MAX_PAGES {
             return Err(self);
         }
         let bdev = self.completions.disk.bdev();

@@ -2,7 +2,7 @@
 
 //! What an administrator reads in xenstore's `error/` node: what happened, and what to do.
 //!
-//! The node holds `-errno` and a sentence; the number is the caller's part.
+//! The node holds an error number, positive, and a sentence; the number is the caller's part.
 
 use core::fmt;
 
@@ -26,6 +26,11 @@ pub enum Problem<'a> {
         /// What it says.
         node: &'a [u8],
     },
+    /// The toolstack has not said whether the guest may write.
+    NoMode {
+        /// Why its node cannot be read.
+        errno: Errno,
+    },
     /// The frontend's nodes describe no ring.
     FrontendNodes(Unusable),
     /// The frontend's ring cannot be mapped.
@@ -47,6 +52,11 @@ impl fmt::Display for Problem<'_> {
                 "physical-device is \"{}\", which is neither MAJOR:MINOR in hexadecimal \
                  nor a decimal device number; check the disk's script",
                 Escaped(node),
+            ),
+            Self::NoMode { errno } => write!(
+                f,
+                "mode cannot be read, error {errno}; write r, w or w! to it, \
+                 then physical-device again",
             ),
             Self::FrontendNodes(unusable) => frontend_nodes(f, unusable),
             Self::CannotMapRing => f.write_str(
