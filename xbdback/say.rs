@@ -9,7 +9,6 @@ use kernel::{
 };
 use xenbus::log::{
     self,
-    Level,
     RateLimit, //
 };
 use xenbus_proto::{
@@ -23,26 +22,18 @@ use xenbus_proto::{
 
 /// Prints a line that only the toolstack and the administrator can cause.
 pub(crate) fn say(message: &Message<'_>) {
-    log::print(level(message), format_args!("{message}"));
+    log::print(message.severity(), format_args!("{message}"));
 }
 
 /// Says why a disk does not work, when only the toolstack or the administrator can be the cause.
 pub(crate) fn report(id: &Identity, error: Error, problem: &Problem<'_>) {
     id.dev.report_error(error, format_args!("{problem}"));
-    log::print(Level::Error, format_args!("{}: {problem}", id.name));
+    log::print(Severity::Error, format_args!("{}: {problem}", id.name));
 }
 
 /// The error number of a message.
 pub(crate) fn errno(error: Error) -> Errno {
     Errno::new(error.to_errno())
-}
-
-fn level(message: &Message<'_>) -> Level {
-    match message.severity() {
-        Severity::Error => Level::Error,
-        Severity::Warning => Level::Warning,
-        Severity::Info => Level::Info,
-    }
 }
 
 /// Says what a guest can cause as often as it likes: a few lines, then few lines.
@@ -57,7 +48,7 @@ impl GuestLog {
     /// Prints `message`; within limits if a guest can provoke it.
     pub(crate) fn say(&mut self, message: &Message<'_>) {
         if message.guest_can_provoke() {
-            self.0.print(level(message), format_args!("{message}"));
+            self.0.print(message.severity(), format_args!("{message}"));
         } else {
             say(message);
         }
@@ -67,6 +58,6 @@ impl GuestLog {
     pub(crate) fn report(&mut self, id: &Identity, error: Error, problem: &Problem<'_>) {
         id.dev.report_error(error, format_args!("{problem}"));
         self.0
-            .print(Level::Error, format_args!("{}: {problem}", id.name));
+            .print(Severity::Error, format_args!("{}: {problem}", id.name));
     }
 }

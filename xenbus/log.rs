@@ -15,24 +15,14 @@ use kernel::{
         Monotonic, //
     },
 };
-
-/// How much a line matters, as the kernel's log levels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Something an administrator should mend.
-    Error,
-    /// Something that is odd, but was dealt with.
-    Warning,
-    /// Something that happened as it should.
-    Info,
-}
+use xenbus_proto::message::Severity;
 
 /// Prints `line` to the kernel log, with nothing before it. A line feed is added.
-pub fn print(level: Level, line: fmt::Arguments<'_>) {
-    let format = match level {
-        Level::Error => c"\x013%pA\n",
-        Level::Warning => c"\x014%pA\n",
-        Level::Info => c"\x016%pA\n",
+pub fn print(severity: Severity, line: fmt::Arguments<'_>) {
+    let format = match severity {
+        Severity::Error => c"\x013%pA\n",
+        Severity::Warning => c"\x014%pA\n",
+        Severity::Info => c"\x016%pA\n",
     };
     // SAFETY: The format consumes one argument, a pointer to `fmt::Arguments` that `%pA` reads while the
     // call lasts.
@@ -91,14 +81,14 @@ impl RateLimit {
     /// Prints `line`, unless there were too many lately.
     ///
     /// The first line that gets through again is followed by the number of those held back before it.
-    pub fn print(&mut self, level: Level, line: fmt::Arguments<'_>) {
+    pub fn print(&mut self, severity: Severity, line: fmt::Arguments<'_>) {
         if !self.allow() {
             return;
         }
-        print(level, line);
+        print(severity, line);
         if self.held_back > 0 {
             print(
-                level,
+                severity,
                 format_args!("({} similar messages held back)", self.held_back),
             );
             self.held_back = 0;
