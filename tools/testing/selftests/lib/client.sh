@@ -33,9 +33,10 @@ client_detach() {
     wait "$pid"
 }
 
-# The scenarios of blkif-client, which reports by itself, against PEER.
+# Runs the scenarios of blkif-client, which reports by itself, against PEER; says the peer with every result.
 run_scenarios() { # PEER
     modprobe "$1"
     modprobe loop
-    exec "$client" run --peer "$1" --check-grants
+    "$client" run --peer "$1" --check-grants | sed -u -E "s/^((not )?ok [0-9]+) /\\1 $1: /"
+    return "${PIPESTATUS[0]}"
 }

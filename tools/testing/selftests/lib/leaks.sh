@@ -33,11 +33,10 @@ backend_threads() { pgrep -l '^xbdback' || :; }
 # Kilobytes that the kernel has for itself: slabs, page tables, stacks, and what no counter knows. Repeatable to
 # some dozens: compacting has the processors give back the free pages that they keep.
 kernel_memory() {
-    local try
     sync
-    for try in 1 2 3; do
+    for _ in 1 2 3; do
         echo 3 >/proc/sys/vm/drop_caches
-        echo "$try" >/proc/sys/vm/compact_memory
+        echo 1 >/proc/sys/vm/compact_memory
         sleep 0.2
     done
     awk '/^(MemFree|Buffers|Cached|AnonPages|SwapCached):/ { sum += $2 } /^MemTotal:/ { all = $2 } END { print all - sum }' \

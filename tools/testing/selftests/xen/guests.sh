@@ -42,8 +42,8 @@ test_destroyed_while_writing() {
 }
 
 test_destroyed_with_a_disk_that_was_never_named() {
-    make_loop 8
-    start_writer half "phy:$loop,xvda,w"
+    make_slow 5000
+    start_writer half "phy:$slow,xvda,w"
     local domain back
     domain=$(xl domid half)
     back=/local/domain/0/backend/vbd/$domain/51744
@@ -53,7 +53,7 @@ test_destroyed_with_a_disk_that_was_never_named() {
     timeout 60 xl destroy half
     patiently domains_are_gone || { xl list && fail "the domain is not gone"; }
     xenstore-rm "/local/domain/0/backend/vbd/$domain" 2>/dev/null || :
-    patiently is_free "$loop" || fail "the device is still claimed"
+    patiently is_free "$slow" || fail "the device is still claimed"
 }
 
 test_the_driver_is_unloaded_while_a_guest_writes() {
