@@ -6,10 +6,7 @@ use crate::{
     backing::Backing,
     drain::Worker,
     identity::Identity,
-    say::{
-        errno,
-        GuestLog, //
-    },
+    say::errno,
     vbd::Vbd, //
 };
 use kernel::{
@@ -34,7 +31,6 @@ use xenbus::{
     thread::Thread, //
 };
 use xenbus_proto::{
-    abi::Protocol,
     message::Message,
     negotiation::{
         frontend_key,
@@ -105,29 +101,29 @@ impl EventHandler for Signals {
 pub(crate) struct Connection {
     signals: Arc<Signals>,
     port: Port,
-    protocol: Protocol,
+    published: FrontendRing,
     _thread: Thread,
 }
 
 impl Connection {
     /// Takes up the ring that the guest's driver has published. What goes wrong is said in the log and in
     /// xenstore.
-    pub(crate) fn new(vbd: &Arc<Vbd>, backing: &Backing, log: &mut GuestLog) -> Result<Self> {
+    pub(crate) fn new(vbd: &Arc<Vbd>, backing: &Backing) -> Result<Self> {
         let id = &vbd.id;
-        let published = read_ring(id, log)?;
+        let published = read_ring(vbd)?;
         let abi = published.protocol.abi();
         let size = RingSize::ONE_PAGE;
 
         let memory = RingMemory::map(id.dev.clone(), &[published.page], abi, size).inspect_err(
             |&error| {
-                log.say(&Message::CannotMapRing {
+                vbd.log.lock().say(&Message::CannotMapRing {
                     path: id.dev.nodename().to_bytes(),
                 });
-                log.report(id, error, &Problem::CannotMapRing);
+                vbd.log.lock().report(id, error, &Problem::CannotMapRing);
             },
         )?;
         let ring = BackRing::attach(memory, abi, size).map_err(|bad| {
-            log.report(id, EINVAL, &Problem::RingHalted(bad));
+            vbd.log.lock().report(id, EINVAL, &Problem::RingHalted(bad));
             EINVAL
         })?;
 
@@ -135,11 +131,13 @@ impl Connection {
         let name = CString::try_from_fmt(format_args!("{}", id.name.as_str()))?;
         let channel = EventChannel::bind(id.dev.clone(), published.port.0, name, signals.clone())
             .inspect_err(|&error| {
-            log.say(&Message::CannotBindEventChannel {
+            vbd.log.lock().say(&Message::CannotBindEventChannel {
                 frontend: id.frontend.to_bytes(),
                 errno: errno(error),
             });
-            log.report(id, error, &Problem::CannotBindEventChannel);
+            vbd.log
+                .lock()
+                .report(id, error, &Problem::CannotBindEventChannel);
         })?;
         let port = Port(channel.port());
 
@@ -151,7 +149,7 @@ impl Connection {
         Ok(Self {
             signals,
             port,
-            protocol: published.protocol,
+            published,
             _thread: thread,
         })
     }
@@ -161,9 +159,9 @@ impl Connection {
         self.port
     }
 
-    /// What the guest's driver speaks.
-    pub(crate) fn protocol(&self) -> Protocol {
-        self.protocol
+    /// The nodes that it was made from.
+    pub(crate) fn published(&self) -> FrontendRing {
+        self.published
     }
 
     /// What became of the ring.
@@ -184,26 +182,31 @@ impl Drop for Connection {
     }
 }
 
+/// Reads the nodes that say where the guest's ring is, and says what is wrong with them.
+fn read_ring(vbd: &Vbd) -> Result<FrontendRing> {
+    published_ring(&vbd.id)?.map_err(|unusable| {
+        let mut log = vbd.log.lock();
+        if let Unusable::Protocol(protocol) = unusable {
+            log.say(&Message::UnknownProtocol {
+                domain: vbd.id.domain,
+                protocol,
+            });
+        }
+        log.report(&vbd.id, EINVAL, &Problem::FrontendNodes(unusable));
+        EINVAL
+    })
+}
+
 /// Reads the nodes that say where the guest's ring is.
-fn read_ring(id: &Identity, log: &mut GuestLog) -> Result<FrontendRing> {
+pub(crate) fn published_ring(id: &Identity) -> Result<Result<FrontendRing, Unusable>> {
     let dir = &*id.frontend;
     let ring_ref = store::read(dir, frontend_key::RING_REF)?;
     let event_channel = store::read(dir, frontend_key::EVENT_CHANNEL)?;
     let protocol = store::read(dir, frontend_key::PROTOCOL)?;
 
-    FrontendRing::parse(
+    Ok(FrontendRing::parse(
         ring_ref.as_deref(),
         event_channel.as_deref(),
         protocol.as_deref(),
-    )
-    .map_err(|unusable| {
-        if let Unusable::Protocol(protocol) = unusable {
-            log.say(&Message::UnknownProtocol {
-                domain: id.domain,
-                protocol,
-            });
-        }
-        log.report(id, EINVAL, &Problem::FrontendNodes(unusable));
-        EINVAL
-    })
+    ))
 }

@@ -31,10 +31,7 @@ use crate::{
         Room, //
     },
     pool::Pool,
-    say::{
-        errno,
-        GuestLog, //
-    },
+    say::errno,
     vbd::Vbd, //
 };
 use kernel::{
@@ -102,7 +99,6 @@ pub(crate) struct Worker {
     taken: bool,
     /// Requests with the disk.
     submitted: usize,
-    log: GuestLog,
     vbd: Arc<Vbd>,
 }
 
@@ -145,7 +141,6 @@ impl Worker {
             barrier: false,
             taken: false,
             submitted: 0,
-            log: GuestLog::new(),
             vbd,
         })
     }
@@ -238,7 +233,7 @@ impl Worker {
             match request::parse(&entry, abi, &limits) {
                 Ok(request) => self.stage(Job { slot, request }),
                 Err(reject) => {
-                    self.log.say(&Message::Rejected {
+                    self.vbd.log.lock().say(&Message::Rejected {
                         name: self.vbd.id.name.as_str(),
                         reason: reject.reason,
                     });
@@ -344,12 +339,12 @@ impl Worker {
     fn complain(&mut self, job: &Job, error: Error) {
         let errno = errno(error);
         if matches!(job.request, Request::Flush(None)) {
-            self.log.say(&Message::FlushFailed {
+            self.vbd.log.lock().say(&Message::FlushFailed {
                 path: self.vbd.id.dev.nodename().to_bytes(),
                 errno,
             });
         }
-        self.log.say(&Message::IoError {
+        self.vbd.log.lock().say(&Message::IoError {
             domain: self.vbd.id.domain,
             errno,
         });
@@ -367,7 +362,9 @@ impl Worker {
         if self.signals.halted() {
             return;
         }
-        self.log
+        self.vbd
+            .log
+            .lock()
             .report(&self.vbd.id, EINVAL, &Problem::RingHalted(bad));
         self.signals.halt();
         self.vbd.kick();

@@ -9,7 +9,10 @@
 
 use crate::{
     backing::Backing,
-    connection::Connection,
+    connection::{
+        self,
+        Connection, //
+    },
     identity::Identity,
     say::{
         errno,
@@ -33,10 +36,12 @@ use kernel::{
             AtomicFlag, //
         },
         Arc,
-        Completion,
         Mutex, //
     },
-    time::Delta,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
     workqueue::{
         impl_has_work,
         new_work,
@@ -86,9 +91,9 @@ pub(crate) struct Vbd {
     removing: AtomicFlag,
     /// Nothing of the disk is open, nor will be.
     finished: AtomicFlag,
-    /// Complete once `finished`, after `removing`.
+    /// What the guest causes to be said, whichever thread says it.
     #[pin]
-    gone: Completion,
+    pub(crate) log: Mutex<GuestLog>,
     #[pin]
     state: Mutex<State>,
     #[pin]
@@ -108,9 +113,10 @@ struct State {
     connection: Option<Connection>,
     /// The toolstack has named another device while the old one was in use.
     renamed: bool,
-    log: GuestLog,
     /// Connections that failed lately.
     failures: RateLimit,
+    /// Connections that were made lately.
+    successes: RateLimit,
 }
 
 impl Vbd {
@@ -124,15 +130,15 @@ impl Vbd {
                 named: AtomicFlag::new(false),
                 removing: AtomicFlag::new(false),
                 finished: AtomicFlag::new(false),
-                gone <- Completion::new(),
+                log <- kernel::new_mutex!(GuestLog::new()),
                 state <- kernel::new_mutex!(State {
                     machine: Machine::new(),
                     backing: None,
                     failed: false,
                     connection: None,
                     renamed: false,
-                    log: GuestLog::new(),
                     failures: RateLimit::new(Delta::from_secs(5), 20),
+                    successes: RateLimit::new(Delta::from_secs(5), 50),
                 }),
                 work <- new_work!("xbdback::Vbd"),
             }),
@@ -193,13 +199,21 @@ impl Vbd {
 
     /// The driver is being unbound: closes everything.
     ///
-    /// Waits until that is done, unless this is the xenwatch thread. Then the work item goes on alone, and
-    /// tells the guest and the toolstack when it is done; unloading the module waits for it.
+    /// The work item does it, and tells the guest and the toolstack. Whoever unbinds a disk by hand may want
+    /// to bind it again, so this waits a little for the end; but not for a disk that hangs, since the
+    /// kernel has locked the device, and not in the xenwatch thread at all. Unloading the module waits for
+    /// the work item in any case.
     pub(crate) fn remove(self: &Arc<Self>) {
         self.removing.store(true, Release);
         self.kick();
-        if !watch::in_xenwatch() {
-            self.gone.wait_for_completion();
+        if watch::in_xenwatch() {
+            return;
+        }
+        for _ in 0..100 {
+            if self.finished.load(Acquire) {
+                return;
+            }
+            fsleep(Delta::from_millis(10));
         }
     }
 
@@ -213,16 +227,13 @@ impl Vbd {
             };
             let actions = state.machine.step(&snapshot);
             if actions.is_empty() {
-                break;
+                return;
             }
             for action in actions {
                 if self.perform(state, action).is_err() {
                     break;
                 }
             }
-        }
-        if self.removing.load(Acquire) && self.finished.load(Acquire) {
-            self.gone.complete_all();
         }
     }
 
@@ -248,9 +259,16 @@ impl Vbd {
                 return Err(error);
             }
         };
+        let frontend = Frontend::from_raw(frontend.unwrap_or(0));
+        let seen = Seen::from_bits(seen);
         Ok(Snapshot {
-            seen: Seen::from_bits(seen),
-            frontend: Frontend::from_raw(frontend.unwrap_or(0)),
+            seen: match &state.connection {
+                Some(connection) if self.has_new_ring(connection, frontend, seen) => {
+                    seen.with(XenbusState::Initialising.to_raw())
+                }
+                _ => seen,
+            },
+            frontend,
             backing: match (&state.backing, state.failed) {
                 (Some(_), _) => state::Backing::Ready,
                 (None, true) => state::Backing::Failed,
@@ -260,10 +278,22 @@ impl Vbd {
                 .connection
                 .as_ref()
                 .map_or(state::Ring::None, Connection::ring),
-            own: own.and_then(XenbusState::from_raw),
+            // A number that is no state is one that has to be overwritten.
+            own: own.map(|raw| XenbusState::from_raw(raw).unwrap_or(XenbusState::Reconfigured)),
             online: online == Some(1),
             removing,
         })
+    }
+
+    /// Whether the guest published another ring than the one we have.
+    ///
+    /// It should have closed the old one first, and perhaps it did: xenwatch drops events, and a guest can
+    /// write many nodes at once.
+    fn has_new_ring(&self, connection: &Connection, frontend: Frontend, seen: Seen) -> bool {
+        let published = frontend == Frontend::In(XenbusState::Initialised)
+            || seen.contains(XenbusState::Initialised);
+        let ring = || connection::published_ring(&self.id);
+        published && matches!(ring(), Ok(now) if now != Ok(connection.published()))
     }
 
     fn perform(self: &Arc<Self>, state: &mut State, action: Action) -> Result {
@@ -272,13 +302,13 @@ impl Vbd {
                 state.machine.connect_failed();
             })?,
             Action::Disconnect => state.connection = None,
-            Action::SwitchState(to) => self.switch_state(to)?,
+            Action::SwitchState(to) => self.switch_state(to),
             Action::CloseBacking => {
                 state.backing = None;
                 state.failed = false;
             }
             Action::Finish => self.finished.store(true, Release),
-            Action::Complain(number) => state.log.say(&Message::InvalidFrontendState {
+            Action::Complain(number) => self.log.lock().say(&Message::InvalidFrontendState {
                 path: self.id.dev.nodename().to_bytes(),
                 state: number,
             }),
@@ -342,21 +372,25 @@ impl Vbd {
         self.try_connect(state).inspect_err(|&error| {
             state.failures.allow();
             if error == ENOMEM {
-                state.log.report(&self.id, error, &Problem::OutOfMemory);
+                self.log
+                    .lock()
+                    .report(&self.id, error, &Problem::OutOfMemory);
             }
         })
     }
 
     fn try_connect(self: &Arc<Self>, state: &mut State) -> Result {
         let backing = state.backing.as_ref().ok_or(ENXIO)?;
-        let connection = Connection::new(self, backing, &mut state.log)?;
+        let connection = Connection::new(self, backing)?;
         self.describe(backing)?;
-        state.log.say(&Message::Connected {
-            handle: self.id.handle,
-            domain: self.id.domain,
-            port: connection.port(),
-            protocol: connection.protocol(),
-        });
+        if state.successes.allow() {
+            say(&Message::Connected {
+                handle: self.id.handle,
+                domain: self.id.domain,
+                port: connection.port(),
+                protocol: connection.published().protocol,
+            });
+        }
         state.connection = Some(connection);
         Ok(())
     }
@@ -387,15 +421,16 @@ impl Vbd {
         })
     }
 
-    fn switch_state(&self, to: XenbusState) -> Result {
-        self.id.dev.switch_state(to).inspect_err(|&error| {
+    /// Writes our state. When that fails, what comes after it has to be done all the same.
+    fn switch_state(&self, to: XenbusState) {
+        if let Err(error) = self.id.dev.switch_state(to) {
             let path = self.id.dev.nodename().to_bytes();
             let errno = errno(error);
             say(&match to {
                 XenbusState::InitWait => Message::CannotSwitchToInitWait { path, errno },
                 _ => Message::CannotSwitchState { path, errno },
             });
-        })
+        }
     }
 }
 

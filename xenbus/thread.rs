@@ -5,16 +5,14 @@
 //! A thread that serves a disk must not wait for memory that can only be had by writing to a disk. So
 //! whatever is allocated in these threads is allocated without starting I/O, whatever flags are given.
 
+use crate::doorbell::Doorbell;
 use core::ptr::NonNull;
 use kernel::{
     bindings,
     error::from_err_ptr,
     prelude::*,
     str::CStr,
-    sync::{
-        Arc,
-        Completion, //
-    },
+    sync::Arc, //
 };
 
 /// A thread's body.
@@ -32,7 +30,7 @@ pub fn yield_if_needed() {
 /// What the new thread is handed.
 struct Start<B: Body> {
     body: B,
-    done: Arc<Completion>,
+    done: Arc<Doorbell>,
 }
 
 /// A running thread. Dropping it waits until its body has returned.
@@ -42,7 +40,7 @@ struct Start<B: Body> {
 /// `task` is a kernel thread that has been started and not yet stopped.
 pub struct Thread {
     task: NonNull<bindings::task_struct>,
-    done: Arc<Completion>,
+    done: Arc<Doorbell>,
 }
 
 // SAFETY: A kernel thread may be stopped from any thread.
@@ -53,7 +51,7 @@ unsafe impl Sync for Thread {}
 impl Thread {
     /// Starts a thread. `name` is cut to 15 bytes in places that show a task's `comm`.
     pub fn spawn<B: Body>(name: &CStr, body: B) -> Result<Self> {
-        let done = Arc::pin_init(Completion::new(), GFP_KERNEL)?;
+        let done = Arc::pin_init(Doorbell::new(), GFP_KERNEL)?;
         let start = KBox::new(
             Start {
                 body,
@@ -98,7 +96,7 @@ impl Thread {
         // SAFETY: Sets a flag of the current task, which ends with it.
         unsafe { crate::bindings::xenbus_helper_memalloc_noio() };
         body.run();
-        done.complete_all();
+        done.ring();
         drop(done);
 
         // The task has to stay until `kthread_stop`, which uses it.
@@ -115,8 +113,8 @@ impl Thread {
 impl Drop for Thread {
     fn drop(&mut self) {
         // A thread that is stopped before it first ran never runs its body, which would be lost with all
-        // it owns. So wait for the body first.
-        self.done.wait_for_completion();
+        // it owns. So wait for the body first; idly, since it may wait for a disk that hangs.
+        self.done.wait();
         // SAFETY: By the type invariant. The call waits until the thread has left this module's code.
         unsafe { bindings::kthread_stop(self.task.as_ptr()) };
     }

@@ -77,6 +77,11 @@ impl Seen {
         Self(self.0 | Self::bit(raw))
     }
 
+    /// Whether the frontend was in this state.
+    pub const fn contains(self, state: XenbusState) -> bool {
+        self.0 & Self::bit(state.to_raw()) != 0
+    }
+
     /// Whether the frontend was, in between, in a state in which it has no ring.
     const fn restarted(self) -> bool {
         self.0 & Self::RESTART != 0
