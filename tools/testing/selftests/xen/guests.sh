@@ -20,6 +20,8 @@ done
 until [ "$(awk '{ print $9 }' /sys/block/xvda/stat)" -ge 8 ]; do sleep 0.1; done
 echo "writing"
 wait
+# Whoever started this ends it.
+sleep 1000
 END
     guest_start "$1" /tmp/job "${@:2}"
     guest_wait_for "$1" $((60 * PATIENCE)) '^writing'
