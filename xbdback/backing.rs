@@ -34,12 +34,32 @@ use xenbus_proto::{
     request::DiskLimits, //
 };
 
+/// The device that the toolstack has named, and what the guest may do with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) number: DeviceNumber,
+    mode: Mode,
+}
+
+impl Named {
+    /// Reads what the toolstack has written now; `None` when it is not there, or makes no sense.
+    pub(crate) fn read(path: &CStr) -> Option<Self> {
+        let number = store::read(path, c"physical-device").ok()??;
+        let mode = store::read(path, c"mode").ok()??;
+        Some(Self {
+            number: DeviceNumber::parse(&number).ok()?,
+            mode: Mode::parse(&mode),
+        })
+    }
+}
+
 /// A disk's device, open.
 //
 // TODO[FILE]: or a file. TODO[IDENTITY]: the device that the toolstack saw, not another one of its number.
 pub(crate) struct Backing {
     disk: Arc<Disk>,
-    number: DeviceNumber,
+    /// What the toolstack has named.
+    named: Named,
     /// The toolstack made the guest's disk a CD-ROM.
     cdrom: bool,
     domain: DomainId,
@@ -80,7 +100,7 @@ impl Backing {
 
         let backing = Self {
             disk: Arc::new(disk, GFP_KERNEL)?,
-            number,
+            named: Named { number, mode },
             cdrom: is_cdrom(&id.frontend),
             domain: id.domain,
         };
@@ -94,9 +114,9 @@ impl Backing {
         Ok(Some(backing))
     }
 
-    /// The device's number.
-    pub(crate) fn number(&self) -> DeviceNumber {
-        self.number
+    /// What the toolstack named when it was opened.
+    pub(crate) fn named(&self) -> Named {
+        self.named
     }
 
     /// The open device.

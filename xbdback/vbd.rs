@@ -8,7 +8,10 @@
 //! it, and looks again. It may wait for the disk; the xenwatch thread never does.
 
 use crate::{
-    backing::Backing,
+    backing::{
+        Backing,
+        Named, //
+    },
     connection::{
         self,
         Connection, //
@@ -58,7 +61,6 @@ use xenbus::{
 };
 use xenbus_proto::{
     blkif::XenbusState,
-    device::DeviceNumber,
     message::Message,
     negotiation::{
         self,
@@ -111,7 +113,7 @@ struct State {
     /// The device could not be opened; tried again when it is named again.
     failed: bool,
     connection: Option<Connection>,
-    /// The toolstack has named another device while the old one was in use.
+    /// The toolstack has named another device than the one that is open.
     renamed: bool,
     /// Connections that failed lately.
     failures: RateLimit,
@@ -323,13 +325,8 @@ impl Vbd {
             return;
         }
         let named = self.named.xchg(false, Full);
-        if state.connection.is_some() {
-            if named {
-                state.renamed |= self.named_another(state);
-            }
-            return;
-        }
-        if !named && !core::mem::take(&mut state.renamed) {
+        state.renamed |= named && self.named_another(state);
+        if state.connection.is_some() || !core::mem::take(&mut state.renamed) {
             return;
         }
         // Closed first: the claim on it would be in the way of the new one.
@@ -343,25 +340,24 @@ impl Vbd {
         }
     }
 
-    /// Whether the toolstack has named another device than the one in use.
+    /// Whether what the toolstack has named is not what is open.
     fn named_another(&self, state: &State) -> bool {
         let path = self.id.dev.nodename();
-        let (Some(backing), Ok(Some(node))) =
-            (&state.backing, store::read(path, c"physical-device"))
-        else {
-            return false;
+        let Some(open) = state.backing.as_ref().map(Backing::named) else {
+            return true;
         };
-        match DeviceNumber::parse(&node) {
-            Ok(to) if to != backing.number() => {
-                say(&Message::ChangingDevice {
-                    path: path.to_bytes(),
-                    from: backing.number(),
-                    to,
-                });
-                true
-            }
-            _ => false,
+        let Some(now) = Named::read(path) else {
+            // In use, the old one stays. Otherwise what is wrong is said when it is opened.
+            return state.connection.is_none();
+        };
+        if state.connection.is_some() && now.number != open.number {
+            say(&Message::ChangingDevice {
+                path: path.to_bytes(),
+                from: open.number,
+                to: now.number,
+            });
         }
+        now != open
     }
 
     fn connect(self: &Arc<Self>, state: &mut State) -> Result {
