@@ -35,15 +35,12 @@ shell: ## boot Xen and a dom0 with the modules, for you to type in
 
 ## To test it
 
-.PHONY: check soak bench
+.PHONY: check soak
 check: ## run all tests, the last line counts them; ONLY=… for some of them
 	@tools/testing/check $(ONLY)
 
 soak: ## run the same tests with larger counts
 	@tools/testing/check --soak $(ONLY)
-
-bench: ## compare xbdback with xen-blkback
-	@tools/testing/bench
 
 ## To use it
 
