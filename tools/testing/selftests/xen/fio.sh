@@ -15,10 +15,10 @@ fio_verify() { # DEVICE OPTION…
 }
 
 test_dom0_to_dom0_many_sizes_and_32_at_once() {
-    make_loop 32
+    make_loop $((16 * SCALE))
     vbd_attach 51712 "$loop"
     at_end vbd_detach 51712
-    fio_verify /dev/xvda --size=$((16 * SCALE))M --io_size=$((16 * SCALE))M
+    fio_verify /dev/xvda --size=$((16 * SCALE))M
 }
 
 test_two_disks_at_the_same_time() {
@@ -53,7 +53,7 @@ test_what_was_written_is_on_the_device() {
 }
 
 test_in_a_guest() {
-    make_loop 32
+    make_loop $((8 * SCALE))
     cat >/tmp/job <<-END
 		#!/bin/sh
 		exec fio --name=verify --filename=/dev/xvda --rw=randwrite --bsrange=512-128k --iodepth=32 --ioengine=libaio \\
