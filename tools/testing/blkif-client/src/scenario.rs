@@ -20,6 +20,7 @@ mod malformed;
 mod nodes;
 mod patterns;
 mod readonly;
+mod rewrites;
 mod sharing;
 mod states;
 mod storms;
@@ -83,6 +84,7 @@ pub fn all() -> Vec<Scenario> {
         nodes::scenarios(),
         states::scenarios(),
         unknown_states::scenarios(),
+        rewrites::scenarios(),
         hotplug::scenarios(),
         sharing::scenarios(),
         lifecycle::scenarios(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{bail, Context, Result};
 
-use crate::backing::Device;
+use crate::backing::{run, Device};
 use crate::wait::{wait_for, PATIENCE};
 use crate::wire::state;
 use crate::xenstore::XenStore;
@@ -96,6 +96,20 @@ impl Vbd {
     pub fn set(&self, node: &str, value: impl AsRef<[u8]>) -> Result<()> {
         self.store
             .write(&format!("{}/{node}", self.frontend), value)
+    }
+
+    /// Writes nodes of the frontend in one transaction.
+    pub fn set_together(&self, nodes: &[(&str, &str)]) -> Result<()> {
+        let paths: Vec<String> = nodes
+            .iter()
+            .map(|(node, _)| format!("{}/{node}", self.frontend))
+            .collect();
+        let arguments: Vec<&str> = paths
+            .iter()
+            .zip(nodes)
+            .flat_map(|(path, (_, value))| [path.as_str(), value])
+            .collect();
+        run("xenstore-write", &arguments).map(|_| ())
     }
 
     /// Removes a node of the frontend.
