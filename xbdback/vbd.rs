@@ -303,7 +303,12 @@ impl Vbd {
             Action::Connect => self.connect(state).inspect_err(|_| {
                 state.machine.connect_failed();
             })?,
-            Action::Disconnect => state.connection = None,
+            Action::Disconnect => {
+                if self.removing.load(Acquire) {
+                    self.let_guest_close();
+                }
+                state.connection = None;
+            }
             Action::SwitchState(to) => self.switch_state(to),
             Action::CloseBacking => {
                 state.backing = None;
@@ -316,6 +321,19 @@ impl Vbd {
             }),
         }
         Ok(())
+    }
+
+    /// Waits a little for the guest to see that we are closing, and to close: its ring is served that long.
+    /// Otherwise what it asks for in the meantime would never be answered.
+    fn let_guest_close(&self) {
+        for _ in 0..200 {
+            let frontend = read_number(&self.id.frontend, c"state");
+            let own = read_number(self.id.dev.nodename(), c"state");
+            let (Ok(Some(3 | 4)), Ok(Some(_))) = (frontend, own) else {
+                return;
+            };
+            fsleep(Delta::from_millis(10));
+        }
     }
 
     /// Opens the device, if the toolstack has named it since the last try. One in use stays until the guest
