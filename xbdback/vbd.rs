@@ -211,7 +211,7 @@ impl Vbd {
         if watch::in_xenwatch() {
             return;
         }
-        for _ in 0..100 {
+        for _ in 0..300 {
             if self.finished.load(Acquire) {
                 return;
             }

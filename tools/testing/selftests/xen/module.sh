@@ -8,8 +8,8 @@ cd "$(dirname "$0")/.." || exit
 . lib/devices.sh
 . lib/client.sh
 
-# A frontend that writes with 32 requests in flight until it is left alone. (Not xen-blkfront: when its
-# backend closes while it is used, it keeps whoever waits for it.) Sets `writer`.
+# A frontend that writes with 32 requests in flight until it is left alone, and does not care that its
+# backend closes. Sets `writer`.
 start_writing() { # DEVICE
     "$client" io --handle 51712 --device "$1" --depth 32 --segments 1 --requests 100000000 write &
     writer=$!
@@ -77,6 +77,25 @@ test_a_frontend_that_is_idle_sees_the_driver_go() {
 }
 
 frontend_is_closed() { [ "$(xenstore-read "$(vbd_frontend 51712)/state")" = 6 ]; }
+
+# Linux's frontend closes when it sees the backend closing, but it does not end requests that nobody has
+# answered: they have to be answered until then.
+test_users_of_a_disk_get_errors_when_the_driver_goes() {
+    make_loop 32
+    vbd_attach 51712 "$loop"
+    fio --name=user --filename=/dev/xvda --rw=randrw --bsrange=512-64k --iodepth=32 --ioengine=libaio \
+        --direct=1 --norandommap --time_based --runtime=600 >/dev/null 2>&1 &
+    writer=$!
+    at_end stop_writing
+    patiently disk_is_busy "$loop"
+    timeout 60 rmmod xbdback
+    patiently writer_has_ended
+    vbd_remove 51712
+    modprobe xbdback
+    use_once "$loop"
+}
+
+writer_has_ended() { ! kill -0 "$writer" 2>/dev/null; }
 
 test_unloaded_with_disks_in_every_early_state() {
     make_loop 8
