@@ -30,9 +30,10 @@ disks_in_xenstore() { xenstore-ls -f /local/domain/0/backend/vbd 2>/dev/null | g
 # Threads of the backend.
 backend_threads() { pgrep -l '^xbdback' || :; }
 
-# Kilobytes that the kernel has for itself: slabs, page tables, stacks, and what no counter knows. Repeatable to
-# some dozens: compacting has the processors give back the free pages that they keep.
-kernel_memory() {
+# Weighs the kernel. Sets `slab`, the kilobytes of small objects, repeatable to some dozens; and `memory`, all that it
+# has for itself, which moves by a megabyte on its own.
+# shellcheck disable=SC2034 # for whoever weighs
+weigh_kernel() {
     local deferred=/sys/module/grant_table/parameters/free_per_iteration
     # Pages of frontends that were killed are given back a few a second: have it done at once.
     if [ -w "$deferred" ]; then echo 100000 >"$deferred" && sleep 3; fi
@@ -42,8 +43,9 @@ kernel_memory() {
         echo 1 >/proc/sys/vm/compact_memory
         sleep 0.2
     done
-    awk '/^(MemFree|Buffers|Cached|AnonPages|SwapCached):/ { sum += $2 } /^MemTotal:/ { all = $2 } END { print all - sum }' \
-        /proc/meminfo
+    slab=$(awk '/^Slab:/ { print $2 }' /proc/meminfo)
+    memory=$(awk '/^(MemFree|Buffers|Cached|AnonPages|SwapCached):/ { sum += $2 } /^MemTotal:/ { all = $2 }
+        END { print all - sum }' /proc/meminfo)
 }
 
 # Prints what is left of disks and guests, one line each; nothing when all is clean.

@@ -11,8 +11,8 @@ cd "$(dirname "$0")/.." || exit
 . lib/client.sh
 
 cycles=${CYCLES:-$((100 * SCALE))} kills=${KILLS:-$((200 * SCALE))} ends=${ENDS:-$((100 * SCALE))}
-# Kilobytes that the count may move by itself.
-noise=64
+# Kilobytes that each may grow by itself.
+slab_noise=64 memory_noise=2048
 
 cycle() { # DEVICE COUNT
     for _ in $(seq "$2"); do
@@ -22,16 +22,20 @@ cycle() { # DEVICE COUNT
     done
 }
 
-# Does COMMAND COUNT times, and fails if the kernel keeps memory of the second half: the first warms up.
+# Does COMMAND COUNT times, and fails if the kernel keeps something of the second half: the first warms up.
 expect_no_growth() { # COUNT COMMAND…
-    local before after half=$(($1 / 2))
+    local slab_before memory_before half=$(($1 / 2))
     "${@:2}" "$half"
-    before=$(kernel_memory)
+    weigh_kernel
+    slab_before=$slab memory_before=$memory
     "${@:2}" "$half"
-    after=$(kernel_memory)
-    echo "kernel memory: $before KiB before, $after KiB after $half rounds"
-    # A page kept by every round is twice as much.
-    [ $((after - before)) -lt $((noise + 2 * half)) ] || fail "the kernel has $((after - before)) KiB more"
+    weigh_kernel
+    # shellcheck disable=SC2154 # weigh_kernel sets them
+    local slab_growth=$((slab - slab_before)) memory_growth=$((memory - memory_before))
+    echo "after $half rounds: slab ${slab_growth} KiB more, all memory ${memory_growth} KiB more"
+    # What a disk or a connection is made of would be more than a kilobyte in slabs, and dozens in pages.
+    [ "$slab_growth" -lt $((slab_noise + half / 2)) ] || fail "the kernel's small objects grow"
+    [ "$memory_growth" -lt $((memory_noise + half)) ] || fail "the kernel's memory grows"
 }
 
 test_attached_and_detached_many_times_with_xen_blkfront() {
