@@ -31,7 +31,7 @@ disks_in_xenstore() { xenstore-ls -f /local/domain/0/backend/vbd 2>/dev/null | g
 backend_threads() { pgrep -l '^xbdback' || :; }
 
 # Weighs the kernel. Sets `slab`, the kilobytes of small objects, repeatable to some dozens; and `memory`, all that it
-# has for itself, which moves by a megabyte on its own.
+# has for itself, which moves by one or two megabytes on its own.
 # shellcheck disable=SC2034 # for whoever weighs
 weigh_kernel() {
     local deferred=/sys/module/grant_table/parameters/free_per_iteration

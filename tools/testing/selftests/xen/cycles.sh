@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit
 
 cycles=${CYCLES:-$((100 * SCALE))} kills=${KILLS:-$((200 * SCALE))} ends=${ENDS:-$((100 * SCALE))}
 # Kilobytes that each may grow by itself.
-slab_noise=64 memory_noise=2048
+slab_noise=64 memory_noise=3072
 
 cycle() { # DEVICE COUNT
     for _ in $(seq "$2"); do
