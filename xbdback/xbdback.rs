@@ -41,6 +41,7 @@ mod copy;
 mod drain;
 mod identity;
 mod job;
+mod params;
 mod pool;
 mod say;
 mod vbd;

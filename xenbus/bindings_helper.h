@@ -45,6 +45,7 @@ void xenbus_helper_doorbell_wait(struct xenbus_doorbell *bell);
 void xenbus_helper_sleep_until_stopped(void);
 void xenbus_helper_memalloc_noio(void);
 void xenbus_helper_cond_resched(void);
+unsigned int xenbus_helper_online_cpus(void);
 
 bool xenbus_helper_llist_add(struct llist_node *node, struct llist_head *head);
 struct llist_node *xenbus_helper_llist_take(struct llist_head *head);

@@ -7,6 +7,7 @@
  */
 
 #include <linux/cdrom.h>
+#include <linux/cpumask.h>
 #include <linux/export.h>
 #include <linux/llist.h>
 #include <linux/sched.h>
@@ -149,6 +150,11 @@ void xenbus_helper_cond_resched(void)
 	cond_resched();
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_cond_resched);
+
+unsigned int xenbus_helper_online_cpus(void)
+{
+	return num_online_cpus();
+}
 
 /* For the rest of the current task's life: no allocation starts I/O. */
 void xenbus_helper_memalloc_noio(void)

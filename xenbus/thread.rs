@@ -27,6 +27,12 @@ pub fn yield_if_needed() {
     unsafe { crate::bindings::xenbus_helper_cond_resched() };
 }
 
+/// How many processors this domain has now.
+pub fn online_processors() -> u32 {
+    // SAFETY: Takes no arguments.
+    unsafe { crate::bindings::xenbus_helper_online_cpus() }
+}
+
 /// What the new thread is handed.
 struct Start<B: Body> {
     body: B,

@@ -12,6 +12,7 @@
 //! - [`blk`]: block devices of this kernel.
 //! - [`work`], [`thread`], [`doorbell`]: where the work is done.
 //! - [`log`]: kernel messages word for word.
+//! - [`params`]: module parameters.
 //!
 //! It is the only place with `unsafe` code and raw bindings. What Xen is told of (a mapping, a channel) is
 //! owned by a value, and dropping the value is the only way to give it back.
@@ -36,6 +37,7 @@ pub mod driver;
 pub mod event;
 pub mod grant;
 pub mod log;
+pub mod params;
 pub mod ring;
 pub mod store;
 pub mod thread;

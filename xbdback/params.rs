@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an administrator can set: the module's parameters, with xen-blkback's names where it has them.
+//!
+//! A value that can be written is read when it is needed, most of them when a guest connects. The ranges
+//! are kept by [`xenbus::params`].
+
+use xenbus::{
+    params::{
+        Number,
+        Switch, //
+    },
+    thread, //
+};
+
+xenbus::module_parameters! {
+    max_queues: uint = Number::new(0, 0..=16), 0o644,
+        "Maximum number of queues per virtual disk. Default is 0: as many as there are processors, but no more than 4.";
+    max_ring_page_order: uint = Number::new(4, 0..=4), 0o444,
+        "Maximum order of pages to be used for the shared ring. Default is 4.";
+    max_indirect_segments: uint = Number::new(256, 0..=4096), 0o644,
+        "Maximum number of segments of an indirect request, 0 for no such requests. Default is 256.";
+    feature_persistent: bool = Switch::new(true), 0o644,
+        "Enables the persistent grants feature. Default is Y.";
+    max_persistent_grants: uint = Number::new(1056, 0..=65536), 0o644,
+        "Maximum number of grants to map persistently, per queue. Default is 1056.";
+    persistent_grant_unused_seconds: uint = Number::new(60, 0..=86400), 0o644,
+        "Time in seconds an unused persistent grant is allowed to remain allocated. Default is 60, 0 means unlimited.";
+    max_buffer_pages: uint = Number::new(1024, 0..=65536), 0o644,
+        "Maximum number of free pages to keep for each queue. Default is 1024.";
+    buffer_squeeze_duration_ms: uint = Number::new(10, 0..=60000), 0o644,
+        "Time in milliseconds to keep no free pages after memory was short. Default is 10.";
+    max_domain_pages: uint = Number::new(65536, 64..=1048576), 0o644,
+        "Maximum number of pages of one guest to be mapped or copied at a time, by all its disks. Default is 65536.";
+    copy_max_bytes: uint = Number::new(0, 0..=1048576), 0o644,
+        "Transfers of up to this many bytes are copied by Xen, larger ones are mapped. Default is 0: as measured to be best.";
+    discard: bool = Switch::new(true), 0o644,
+        "Offers discard, when the disk can. Default is Y.";
+    measure_latency: bool = Switch::new(false), 0o644,
+        "Measures how long requests take, for the histograms in debugfs. Default is N.";
+}
+
+/// How many queues a disk may have.
+#[allow(dead_code, reason = "TODO: read where the abilities are made")]
+pub(crate) fn queues() -> u32 {
+    match max_queues.value() {
+        0 => thread::online_processors().clamp(1, 4),
+        set => set,
+    }
+}
