@@ -31,7 +31,10 @@ use xenbus_proto::{
     negotiation,
     number::DomainId,
     problem::Problem,
-    request::DiskLimits, //
+    request::{
+        Discards,
+        DiskLimits, //
+    },
 };
 
 /// The device that the toolstack has named, and what the guest may do with it.
@@ -147,6 +150,8 @@ pub(crate) fn limits(disk: &Disk) -> DiskLimits {
         sectors: disk.sectors(),
         read_only: disk.read_only(),
         logical_block_size: disk.logical_block_size(),
+        indirect_segments: 0,
+        discard: Discards::Refused,
     }
 }
 

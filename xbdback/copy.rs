@@ -19,7 +19,7 @@ use xenbus::grant::{
 };
 use xenbus_proto::{
     number::DomainId,
-    request::Transfer, //
+    packing, //
 };
 
 /// A job among those that are moved on together.
@@ -102,8 +102,7 @@ fn plan<'page>(
     direction: Direction,
 ) -> Result<Copies> {
     let first = batch.len();
-    let pieces = job.transfer().into_iter().flat_map(Transfer::pieces);
-    for piece in pieces {
+    for piece in packing::pieces(job.segments()) {
         let local = Local {
             page: pages.get(piece.page).ok_or(EINVAL)?,
             offset: piece.local_offset,

@@ -54,13 +54,18 @@ use xenbus::{
     thread, //
 };
 use xenbus_proto::{
-    blkif::Status,
+    blkif::{
+        Status,
+        MAX_SEGMENTS, //
+    },
     message::Message,
     packing::MAX_PIECES,
     problem::Problem,
     request::{
         self,
-        Request, //
+        Parsed,
+        Request,
+        Segment, //
     },
     ring::{
         BackRing,
@@ -230,8 +235,15 @@ impl Worker {
         while let Some(slot) = self.ring.take(&mut entry) {
             taken = true;
             self.taken = true;
-            match request::parse(&entry, abi, &limits) {
-                Ok(request) => self.stage(Job { slot, request }),
+            let mut segments = [Segment::UNUSED; MAX_SEGMENTS];
+            match request::parse(&entry, abi, &limits, &mut segments) {
+                Ok(Parsed::Request(request)) => self.stage(Job {
+                    slot,
+                    request,
+                    segments,
+                }),
+                // Refused already, since none is offered.
+                Ok(Parsed::Indirect(_)) => self.ring.put(slot, Status::Unsupported),
                 Err(reject) => {
                     self.vbd.log.lock().say(&Message::Rejected {
                         name: self.vbd.id.name.as_str(),

@@ -7,17 +7,21 @@ use xenbus::blk::{
     Operation, //
 };
 use xenbus_proto::{
+    blkif::MAX_SEGMENTS,
     request::{
         Request,
+        Segment,
         Transfer, //
     },
-    ring::Slot,
+    ring::Slot, //
 };
 
 /// A valid request, and the duty to answer it.
 pub(crate) struct Job {
     pub(crate) slot: Slot,
     pub(crate) request: Request,
+    /// Room for the segments of its data.
+    pub(crate) segments: [Segment; MAX_SEGMENTS],
 }
 
 /// The room for a request to the disk, with the job it is for while it is in use.
@@ -29,7 +33,14 @@ impl Job {
         match &self.request {
             Request::Read(transfer) | Request::Write(transfer) => Some(transfer),
             Request::Flush(transfer) | Request::Barrier(transfer) => transfer.as_ref(),
+            Request::Discard(_) => None,
         }
+    }
+
+    /// The guest's pages that hold the data.
+    pub(crate) fn segments(&self) -> &[Segment] {
+        self.transfer()
+            .map_or(&[], |transfer| transfer.segments(&self.segments))
     }
 
     /// Pages of ours that the data needs.
@@ -52,7 +63,8 @@ impl Job {
         match self.request {
             Request::Read(_) => Operation::Read,
             Request::Write(_) => Operation::Write,
-            Request::Flush(_) => Operation::Flush,
+            // A discard is never taken, since none is offered.
+            Request::Flush(_) | Request::Discard(_) => Operation::Flush,
             Request::Barrier(_) => Operation::Barrier,
         }
     }

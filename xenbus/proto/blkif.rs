@@ -16,6 +16,9 @@ pub const SECTORS_PER_PAGE: u8 = 8;
 /// Segments a direct request can carry.
 pub const MAX_SEGMENTS: usize = 11;
 
+/// Flag of a discard: the contents must be gone for good.
+pub const DISCARD_SECURE: u8 = 1;
+
 /// `info`: the disk is a CD-ROM.
 pub const INFO_CDROM: u32 = 1;
 
@@ -45,6 +48,12 @@ pub enum Opcode {
 }
 
 impl Opcode {
+    /// The number of [`Self::Discard`].
+    pub const DISCARD: u8 = 5;
+
+    /// The number of [`Self::Indirect`].
+    pub const INDIRECT: u8 = 6;
+
     /// The operation with this number, if there is one.
     #[inline]
     pub const fn from_raw(raw: u8) -> Option<Self> {
@@ -54,8 +63,8 @@ impl Opcode {
             2 => Some(Self::WriteBarrier),
             3 => Some(Self::FlushDiskcache),
             4 => Some(Self::Reserved),
-            5 => Some(Self::Discard),
-            6 => Some(Self::Indirect),
+            Self::DISCARD => Some(Self::Discard),
+            Self::INDIRECT => Some(Self::Indirect),
             _ => None,
         }
     }

@@ -14,9 +14,14 @@ use crate::request::{
     Transfer, //
 };
 
-/// The most pieces a transfer can have: every segment lies in one page of the frontend's and at most
-/// two of ours.
-pub const MAX_PIECES: usize = 2 * crate::blkif::MAX_SEGMENTS;
+/// The most pieces that a direct request can have.
+pub const MAX_PIECES: usize = max_pieces(crate::blkif::MAX_SEGMENTS);
+
+/// The most pieces that so many segments can have: every segment lies in one page of the frontend's
+/// and at most two of ours.
+pub const fn max_pieces(segments: usize) -> usize {
+    segments.saturating_mul(2)
+}
 
 /// A part of a transfer within one page of the frontend's and one of ours. Offsets and length are in
 /// bytes, and neither end reaches over its page.
@@ -52,17 +57,17 @@ impl Transfer {
     pub const fn pages(&self) -> usize {
         self.len().div_ceil(PAGE_SIZE) as usize
     }
+}
 
-    /// The pieces to copy.
-    #[inline]
-    pub fn pieces(&self) -> Pieces<'_> {
-        Pieces {
-            segments: self.segments().iter(),
-            gref: GrantRef(0),
-            remote_offset: 0,
-            left: 0,
-            position: 0,
-        }
+/// The pieces to copy for a transfer of these segments.
+#[inline]
+pub fn pieces(segments: &[Segment]) -> Pieces<'_> {
+    Pieces {
+        segments: segments.iter(),
+        gref: GrantRef(0),
+        remote_offset: 0,
+        left: 0,
+        position: 0,
     }
 }
 
@@ -101,12 +106,14 @@ mod tests {
     use crate::abi::Abi;
     use crate::request::{
         parse,
+        Discards,
         DiskLimits,
+        Parsed,
         Request, //
     };
     use crate::slot::RawSlot;
 
-    fn transfer(sectors: &[(u8, u8)]) -> Transfer {
+    fn transfer(sectors: &[(u8, u8)]) -> (Transfer, [Segment; 11]) {
         let mut bytes = [0; 112];
         bytes[1] = u8::try_from(sectors.len()).unwrap();
         for (i, (first, last)) in sectors.iter().enumerate() {
@@ -119,16 +126,19 @@ mod tests {
             sectors: 1000,
             read_only: false,
             logical_block_size: 512,
+            indirect_segments: 0,
+            discard: Discards::Refused,
         };
-        match parse(&RawSlot::new(bytes), Abi::X86_64, &limits).unwrap() {
-            Request::Read(transfer) => transfer,
+        let mut room = [Segment::UNUSED; 11];
+        match parse(&RawSlot::new(bytes), Abi::X86_64, &limits, &mut room).unwrap() {
+            Parsed::Request(Request::Read(transfer)) => (transfer, room),
             other => panic!("{other:?}"),
         }
     }
 
-    fn pieces(sectors: &[(u8, u8)]) -> Vec<(u32, u16, usize, u16, u16)> {
-        transfer(sectors)
-            .pieces()
+    fn packed(sectors: &[(u8, u8)]) -> Vec<(u32, u16, usize, u16, u16)> {
+        let (transfer, room) = transfer(sectors);
+        pieces(transfer.segments(&room))
             .map(|p| (p.gref.0, p.remote_offset, p.page, p.local_offset, p.len))
             .collect()
     }
@@ -136,7 +146,7 @@ mod tests {
     #[test]
     fn whole_pages_are_copied_whole() {
         assert_eq!(
-            pieces(&[(0, 7), (0, 7)]),
+            packed(&[(0, 7), (0, 7)]),
             [(0, 0, 0, 0, 4096), (1, 0, 1, 0, 4096)]
         );
     }
@@ -144,7 +154,7 @@ mod tests {
     #[test]
     fn gaps_are_closed() {
         assert_eq!(
-            pieces(&[(1, 1), (7, 7), (3, 4)]),
+            packed(&[(1, 1), (7, 7), (3, 4)]),
             [
                 (0, 512, 0, 0, 512),
                 (1, 3584, 0, 512, 512),
@@ -156,7 +166,7 @@ mod tests {
     #[test]
     fn a_segment_across_our_page_boundary_is_two_pieces() {
         assert_eq!(
-            pieces(&[(0, 6), (0, 7), (0, 0)]),
+            packed(&[(0, 6), (0, 7), (0, 0)]),
             [
                 (0, 0, 0, 0, 3584),
                 (1, 0, 0, 3584, 512),
@@ -164,7 +174,7 @@ mod tests {
                 (2, 0, 1, 3584, 512),
             ]
         );
-        assert_eq!(transfer(&[(0, 6), (0, 7), (0, 0)]).pages(), 2);
+        assert_eq!(transfer(&[(0, 6), (0, 7), (0, 0)]).0.pages(), 2);
     }
 
     /// Every first and last sector, eleven times: nothing overlaps, nothing is left out.
@@ -173,9 +183,10 @@ mod tests {
         for first in 0..8 {
             for last in first..8 {
                 let all = [(0, last - first), (first, last), (first, 7)].repeat(3);
-                let transfer = transfer(&all);
+                let (transfer, room) = transfer(&all);
+                let segments = transfer.segments(&room);
                 let mut position = 0;
-                for piece in transfer.pieces() {
+                for piece in pieces(segments) {
                     assert_eq!(
                         piece.page * 4096 + usize::from(piece.local_offset),
                         position
@@ -187,7 +198,7 @@ mod tests {
                 }
                 assert_eq!(position, transfer.len() as usize);
                 assert_eq!(transfer.pages(), position.div_ceil(4096));
-                assert!(transfer.pieces().count() <= MAX_PIECES);
+                assert!(pieces(segments).count() <= max_pieces(segments.len()));
             }
         }
     }

@@ -102,7 +102,7 @@ impl Slot {
         self.id
     }
 
-    /// The operation, whether or not it exists.
+    /// The operation that the answer names, whether or not it exists.
     #[inline]
     pub const fn operation(&self) -> u8 {
         self.operation
@@ -202,7 +202,7 @@ impl<S: SharedRing> BackRing<S> {
         self.req_cons = self.req_cons.wrapping_add(1);
         Some(Slot {
             id: entry.id(self.abi),
-            operation: entry.operation(),
+            operation: entry.answered_operation(),
         })
     }
 

@@ -3,6 +3,7 @@
 //! A private copy of one ring entry.
 
 use crate::abi::Abi;
+use crate::blkif::Opcode;
 
 /// Bytes of the largest entry.
 pub const MAX_ENTRY_SIZE: usize = 112;
@@ -41,6 +42,17 @@ impl RawSlot {
     #[inline]
     pub fn operation(&self) -> u8 {
         u8::from_le_bytes(self.field(0))
+    }
+
+    /// The operation that the answer to a request has to name: of an indirect request, the one it
+    /// asks for indirectly. So do Linux's backend and frontend.
+    #[inline]
+    pub fn answered_operation(&self) -> u8 {
+        let [operation, indirect] = self.field(0);
+        match operation {
+            Opcode::INDIRECT => indirect,
+            _ => operation,
+        }
     }
 
     /// The id of a request, which is only ever echoed.

@@ -3,22 +3,22 @@
 //! Which requests are valid, and what the others are told.
 
 use super::*;
+use crate::blkif::Status;
+use crate::number::GrantRef;
+
+mod direct;
+mod discard;
+mod indirect;
 
 const LIMITS: DiskLimits = DiskLimits {
     sectors: 1000,
     read_only: false,
     logical_block_size: 512,
-};
-const READ_ONLY: DiskLimits = DiskLimits {
-    read_only: true,
-    ..LIMITS
+    indirect_segments: 0,
+    discard: Discards::Refused,
 };
 const BLOCKS_OF_4K: DiskLimits = DiskLimits {
     logical_block_size: 4096,
-    ..LIMITS
-};
-const BLOCKS_OF_8K: DiskLimits = DiskLimits {
-    logical_block_size: 8192,
     ..LIMITS
 };
 
@@ -26,209 +26,67 @@ const READ: u8 = 0;
 const WRITE: u8 = 1;
 const BARRIER: u8 = 2;
 const FLUSH: u8 = 3;
+const DISCARD: u8 = 5;
+const INDIRECT: u8 = 6;
 
-/// Builds an entry as a frontend does; the segments' grant references are 100, 101, ….
-fn entry(abi: Abi, operation: u8, count: u8, start: u64, segments: &[(u8, u8)]) -> RawSlot {
-    let mut bytes = vec![operation, count, 0xaa, 0xbb];
+/// First and last sector of each segment.
+type Segments = &'static [(u8, u8)];
+
+/// The start of an entry, up to the sector, as a frontend makes it.
+fn head(abi: Abi, first: [u8; 4], start: u64) -> Vec<u8> {
+    let mut bytes = first.to_vec();
     if abi == Abi::X86_64 {
         bytes.extend([0xcc; 4]);
     }
     bytes.extend(0x0123_4567_89ab_cdefu64.to_le_bytes());
     bytes.extend(start.to_le_bytes());
-    for (gref, &(first, last)) in (100u32..).zip(segments) {
-        bytes.extend(gref.to_le_bytes());
-        bytes.extend([first, last, 0xdd, 0xdd]);
-    }
+    bytes
+}
+
+/// An entry that starts so.
+fn entry(mut bytes: Vec<u8>) -> RawSlot {
     bytes.resize(112, 0xee);
     RawSlot::new(bytes.try_into().unwrap())
 }
 
-fn parse_one(
-    operation: u8,
-    start: u64,
-    segments: &[(u8, u8)],
-    limits: &DiskLimits,
-) -> Result<Request, Reject> {
-    let raw = entry(
-        Abi::X86_64,
-        operation,
-        segments.len() as u8,
-        start,
-        segments,
-    );
-    parse(&raw, Abi::X86_64, limits)
+/// Segments as they are written down; their grant references count up from this one.
+fn list(first_gref: u32, segments: &[(u8, u8)]) -> Vec<u8> {
+    let segments = (first_gref..).zip(segments);
+    segments
+        .flat_map(|(gref, &(first, last))| {
+            let [g0, g1, g2, g3] = gref.to_le_bytes();
+            [g0, g1, g2, g3, first, last, 0xdd, 0xdd]
+        })
+        .collect()
 }
 
-#[test]
-fn fields_are_found_in_both_layouts() {
-    for abi in [Abi::X86_32, Abi::X86_64] {
-        let raw = entry(abi, READ, 2, 7, &[(1, 7), (0, 0)]);
-        assert_eq!(
-            (raw.id(abi), raw.operation()),
-            (0x0123_4567_89ab_cdef, READ)
-        );
-        let Ok(Request::Read(transfer)) = parse(&raw, abi, &LIMITS) else {
-            panic!("refused in {abi:?}");
-        };
-        assert_eq!(
-            (transfer.start(), transfer.sectors(), transfer.len()),
-            (Sector(7), 8, 4096)
-        );
-        let segments: Vec<_> = transfer
-            .segments()
-            .iter()
-            .map(|segment| {
-                (
-                    segment.gref(),
-                    segment.offset(),
-                    segment.len(),
-                    segment.sectors(),
-                )
-            })
-            .collect();
-        assert_eq!(
-            segments,
-            [(GrantRef(100), 512, 3584, 7), (GrantRef(101), 0, 512, 1)]
-        );
-    }
+/// Where the data of a transfer is: page, offset and length.
+fn places(transfer: &Transfer, room: &[Segment]) -> Vec<(u32, u32, u32)> {
+    let segments = transfer.segments(room).iter();
+    segments
+        .map(|segment| (segment.gref().0, segment.offset(), segment.len()))
+        .collect()
 }
-
-#[test]
-fn a_request_can_have_eleven_full_segments() {
-    let Ok(Request::Write(transfer)) = parse_one(WRITE, 912, &[(0, 7); 11], &LIMITS) else {
-        panic!("refused");
-    };
-    assert_eq!((transfer.segments().len(), transfer.len()), (11, 45056));
-}
-
-/// First and last sector of each segment.
-type Segments = &'static [(u8, u8)];
-
-const FULL: Segments = &[(0, 7)];
-const ONE_SECTOR: Segments = &[(0, 0)];
 
 fn bad_segment(first: u8, last: u8) -> Reason {
     Reason::SegmentSectors { first, last }
 }
 
-fn out_of_range(start: u64, sectors: u32) -> Reason {
+fn out_of_range(start: u64, sectors: u64) -> Reason {
     Reason::OutOfRange { start, sectors }
 }
 
-fn misaligned(start: u64, sectors: u32) -> Reason {
+fn misaligned(start: u64, sectors: u64) -> Reason {
     Reason::Misaligned { start, sectors }
 }
 
-/// R2, R5, R23: each is answered, and with the status its sender expects.
-#[test]
-fn invalid_requests_are_refused_with_a_reason() {
-    use Reason::*;
-
-    const LAST: u64 = u64::MAX;
-    let table: [(u8, u64, Segments, DiskLimits, Reason); 26] = [
-        (4, 0, FULL, LIMITS, UnknownOperation(4)),
-        (5, 0, FULL, LIMITS, UnknownOperation(5)),
-        (6, 0, FULL, LIMITS, UnknownOperation(6)),
-        (7, 0, FULL, LIMITS, UnknownOperation(7)),
-        (255, 0, &[], READ_ONLY, UnknownOperation(255)),
-        (READ, 0, &[], LIMITS, NoSegments),
-        (WRITE, 0, &[], LIMITS, NoSegments),
-        (READ, 0, &[(0, 7); 12], LIMITS, TooManySegments),
-        (FLUSH, 0, &[(0, 7); 12], LIMITS, TooManySegments),
-        (READ, 0, &[(0, 7); 255], LIMITS, TooManySegments),
-        (READ, 0, &[(0, 8)], LIMITS, bad_segment(0, 8)),
-        (READ, 0, &[(0, 7), (3, 2)], LIMITS, bad_segment(3, 2)),
-        (READ, 0, &[(255, 255)], LIMITS, bad_segment(255, 255)),
-        (WRITE, 0, &[(255, 0)], LIMITS, bad_segment(255, 0)),
-        (WRITE, 0, FULL, READ_ONLY, ReadOnly),
-        (FLUSH, 0, FULL, READ_ONLY, ReadOnly),
-        (BARRIER, 0, FULL, READ_ONLY, ReadOnly),
-        (READ, 993, FULL, LIMITS, out_of_range(993, 8)),
-        (READ, 1000, ONE_SECTOR, LIMITS, out_of_range(1000, 1)),
-        (BARRIER, LAST, ONE_SECTOR, LIMITS, out_of_range(LAST, 1)),
-        (WRITE, LAST - 1, FULL, LIMITS, out_of_range(LAST - 1, 8)),
-        (READ, 1 << 55, FULL, LIMITS, out_of_range(1 << 55, 8)),
-        (READ, 4, FULL, BLOCKS_OF_4K, misaligned(4, 8)),
-        (READ, 8, &[(0, 6), (0, 0)], BLOCKS_OF_4K, misaligned(8, 7)),
-        (READ, 8, &[(0, 7); 2], BLOCKS_OF_8K, misaligned(8, 16)),
-        (READ, 16, &[(0, 7); 3], BLOCKS_OF_8K, misaligned(16, 24)),
-    ];
-    for (operation, start, segments, limits, reason) in table {
-        let status = match reason {
-            UnknownOperation(_) => Status::Unsupported,
-            _ => Status::Error,
-        };
-        let refused = Err(Reject { status, reason });
-        assert_eq!(parse_one(operation, start, segments, &limits), refused);
-    }
-}
-
-#[test]
-fn what_lies_on_the_edge_is_valid() {
-    let blocks_of_1k = DiskLimits {
-        logical_block_size: 1024,
-        ..LIMITS
+/// What a request that is wrong for this reason gets.
+fn refused(reason: Reason) -> Reject {
+    let status = match reason {
+        Reason::UnknownOperation(_) | Reason::SecureDiscard => Status::Unsupported,
+        _ => Status::Error,
     };
-    let table: [(u8, u64, Segments, DiskLimits); 6] = [
-        (READ, 992, FULL, LIMITS),
-        (READ, 999, &[(7, 7)], LIMITS),
-        (READ, 0, FULL, READ_ONLY),
-        (WRITE, 992, FULL, BLOCKS_OF_4K),
-        (WRITE, 16, &[(0, 7); 2], BLOCKS_OF_8K),
-        (READ, 2, &[(1, 2)], blocks_of_1k),
-    ];
-    for (operation, start, segments, limits) in table {
-        let request = parse_one(operation, start, segments, &limits);
-        assert!(request.is_ok(), "{request:?}");
-    }
-}
-
-/// An empty flush names no sectors, so it fits every disk: a refusal would make Linux give up
-/// flushing.
-#[test]
-fn an_empty_flush_is_always_valid() {
-    for limits in [
-        LIMITS,
-        READ_ONLY,
-        BLOCKS_OF_4K,
-        DiskLimits {
-            sectors: 0,
-            ..READ_ONLY
-        },
-    ] {
-        assert_eq!(
-            parse_one(FLUSH, u64::MAX, &[], &limits),
-            Ok(Request::Flush(None))
-        );
-        assert_eq!(
-            parse_one(BARRIER, u64::MAX, &[], &limits),
-            Ok(Request::Barrier(None))
-        );
-    }
-}
-
-#[test]
-fn a_flush_or_barrier_can_carry_a_write() {
-    let Ok(Request::Write(write)) = parse_one(WRITE, 3, &[(0, 1)], &LIMITS) else {
-        panic!("refused");
-    };
-    assert_eq!(
-        parse_one(FLUSH, 3, &[(0, 1)], &LIMITS),
-        Ok(Request::Flush(Some(write)))
-    );
-    assert_eq!(
-        parse_one(BARRIER, 3, &[(0, 1)], &LIMITS),
-        Ok(Request::Barrier(Some(write)))
-    );
-}
-
-#[test]
-fn an_empty_disk_has_nothing_to_read() {
-    let empty = DiskLimits {
-        sectors: 0,
-        ..LIMITS
-    };
-    assert!(parse_one(READ, 0, &[(0, 0)], &empty).is_err());
+    Reject { status, reason }
 }
 
 #[test]
@@ -242,4 +100,12 @@ fn reasons_are_in_the_words_of_netbsd() {
     for (reason, words) in table {
         assert_eq!(reason.to_string(), words);
     }
+}
+
+/// Requests are handed on by the thousand, so they stay small.
+#[test]
+fn requests_are_small() {
+    assert_eq!(size_of::<Segment>(), 8);
+    assert!(size_of::<Request>() <= 32);
+    assert!(size_of::<Parsed>() <= 64);
 }

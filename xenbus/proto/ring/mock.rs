@@ -85,6 +85,15 @@ impl Shared {
         page.req_prod = page.req_prod.wrapping_add(1);
     }
 
+    /// The operation that the answer to a request sent with this one names: an indirect request's
+    /// is the next byte.
+    pub fn answered(operation: u8) -> u8 {
+        match operation {
+            6 => 0xee,
+            _ => operation,
+        }
+    }
+
     /// The frontend takes the next response: id, operation, status. Checks that the rest of the
     /// entry is zero.
     pub fn receive(&self) -> Option<(u64, u8, i16)> {

@@ -6,10 +6,15 @@
 
 use xenbus_proto::abi::Abi;
 use xenbus_proto::blkif::Status;
+use xenbus_proto::packing::pieces;
 use xenbus_proto::request::{
     parse,
+    Discards,
     DiskLimits,
+    Parsed,
+    Reject,
     Request,
+    Segment,
     Transfer, //
 };
 use xenbus_proto::ring::{
@@ -46,6 +51,12 @@ impl Moves<'_> {
         DiskLimits {
             read_only: shape & 1 != 0,
             logical_block_size: 512 << ((shape >> 1) & 7),
+            indirect_segments: if shape & 0x10 != 0 { u16::MAX } else { 0 },
+            discard: match shape >> 6 {
+                0 => Discards::Refused,
+                1 => Discards::Ordinary,
+                _ => Discards::Secure,
+            },
             sectors: u64::from_le_bytes(self.bytes()),
         }
     }
@@ -83,7 +94,7 @@ pub fn play(input: &[u8]) {
                 shared.page_mut().entries[slot as usize] = RawSlot::new(moves.bytes());
             }
             3 => shared.page_mut().rsp_event = moves.word(),
-            4 => drain(&mut ring, u32::from(moves.byte()), &limits, &mut taken),
+            4 => drain(&mut ring, &mut moves, &limits, &mut taken),
             5 => {
                 let count = taken.len().min(usize::from(moves.byte()));
                 for slot in taken.drain(..count) {
@@ -99,15 +110,21 @@ pub fn play(input: &[u8]) {
 }
 
 /// Takes what there is; rejected requests are answered at once.
-fn drain(ring: &mut BackRing<Shared>, quantum: u32, limits: &DiskLimits, taken: &mut Vec<Slot>) {
-    let promised = ring.begin_drain(quantum).unwrap_or(0);
+fn drain(
+    ring: &mut BackRing<Shared>,
+    moves: &mut Moves<'_>,
+    limits: &DiskLimits,
+    taken: &mut Vec<Slot>,
+) {
+    let promised = ring.begin_drain(u32::from(moves.byte())).unwrap_or(0);
     let mut raw = RawSlot::ZERO;
+    let mut room = vec![Segment::UNUSED; 4096];
     let mut count = 0;
     while let Some(slot) = ring.take(&mut raw) {
         count += 1;
-        match parse(&raw, ring.abi(), limits) {
+        match request(&raw, ring.abi(), limits, moves, &mut room) {
             Ok(request) => {
-                check(&request, limits);
+                check(&request, limits, &room);
                 taken.push(slot);
             }
             Err(reject) => {
@@ -119,32 +136,79 @@ fn drain(ring: &mut BackRing<Shared>, quantum: u32, limits: &DiskLimits, taken: 
     assert_eq!(count, promised);
 }
 
+/// Makes a request of an entry; the pages of an indirect one hold one segment over and over, and
+/// end with another.
+fn request(
+    raw: &RawSlot,
+    abi: Abi,
+    limits: &DiskLimits,
+    moves: &mut Moves<'_>,
+    room: &mut [Segment],
+) -> Result<Request, Reject> {
+    let mut indirect = match parse(raw, abi, limits, room)? {
+        Parsed::Request(request) => return Ok(request),
+        Parsed::Indirect(indirect) => indirect,
+    };
+    let sizes: Vec<_> = indirect.pages().map(|(_, bytes)| bytes).collect();
+    assert_eq!(sizes.iter().sum::<usize>(), 8 * indirect.count());
+    for size in sizes {
+        let mut page = moves.bytes::<8>().repeat(size / 8);
+        page[size - 8..].copy_from_slice(&moves.bytes::<8>());
+        indirect.parse_page(&page, limits, room)?;
+    }
+    indirect.finish(limits)
+}
+
 /// A request that exists is a valid one.
-fn check(request: &Request, limits: &DiskLimits) {
+fn check(request: &Request, limits: &DiskLimits, room: &[Segment]) {
     let (transfer, writes) = match request {
         Request::Read(transfer) => (Some(transfer), false),
         Request::Write(transfer) => (Some(transfer), true),
         Request::Flush(transfer) | Request::Barrier(transfer) => (transfer.as_ref(), true),
+        Request::Discard(discard) => {
+            if let Some(discard) = discard {
+                check_range(discard.start().0, discard.sectors(), limits);
+                assert!(discard.sectors() > 0);
+                assert!(!discard.secure() || limits.discard == Discards::Secure);
+            }
+            assert!(!limits.read_only && limits.discard != Discards::Refused);
+            return;
+        }
     };
     let Some(transfer) = transfer else {
         return;
     };
     assert!(!(writes && limits.read_only));
-    check_transfer(transfer, limits);
+    check_transfer(transfer, limits, room);
 }
 
-fn check_transfer(transfer: &Transfer, limits: &DiskLimits) {
-    let end = transfer
-        .start()
-        .0
-        .checked_add(u64::from(transfer.sectors()));
+fn check_range(start: u64, sectors: u64, limits: &DiskLimits) {
+    let end = start.checked_add(sectors);
     assert!(end.is_some_and(|end| end <= limits.sectors));
-    assert!((1..=11).contains(&transfer.segments().len()));
+    let block = u64::from(limits.logical_block_size / 512);
+    assert_eq!((start % block, sectors % block), (0, 0));
+}
+
+fn check_transfer(transfer: &Transfer, limits: &DiskLimits, room: &[Segment]) {
+    check_range(transfer.start().0, transfer.sectors().into(), limits);
+    assert!((1..=4096).contains(&transfer.count()));
+    let segments = transfer.segments(room);
+    assert_eq!(segments.len(), transfer.count());
     let mut length = 0;
-    for segment in transfer.segments() {
+    for segment in segments {
         assert!(segment.len() > 0 && segment.offset() + segment.len() <= 4096);
         length += segment.len();
     }
     assert_eq!(length, transfer.len());
-    assert_eq!(length % limits.logical_block_size, 0);
+
+    let mut position = 0;
+    for piece in pieces(segments) {
+        assert_eq!(
+            4096 * piece.page + usize::from(piece.local_offset),
+            position
+        );
+        position += usize::from(piece.len);
+    }
+    assert_eq!(position, length as usize);
+    assert_eq!(transfer.pages(), position.div_ceil(4096));
 }

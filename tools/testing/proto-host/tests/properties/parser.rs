@@ -8,13 +8,21 @@ use xenbus_proto::abi::Abi;
 use xenbus_proto::blkif::Status;
 use xenbus_proto::request::{
     parse,
+    Discards,
     DiskLimits,
-    Request, //
+    Parsed,
+    Reject,
+    Request,
+    Segment,
+    Transfer, //
 };
 use xenbus_proto::slot::RawSlot;
 
-/// What the oracle says of a request: the bytes it moves, as (page, offset, length), or the status
-/// it is refused with.
+/// Where a frontend's segments of indirect requests are: page after page.
+type Tables = [Vec<u8>];
+
+/// What is said of a request: the bytes it moves, as (page, offset, length), or the status it is
+/// refused with.
 #[derive(Debug, PartialEq)]
 enum Verdict {
     Moves {
@@ -22,49 +30,94 @@ enum Verdict {
         start: u64,
         pieces: Vec<(u32, u32, u32)>,
     },
+    Discards {
+        start: u64,
+        sectors: u64,
+        secure: bool,
+    },
+    Nothing,
     Refused(Status),
 }
 
-fn oracle(raw: &[u8; 112], abi: Abi, limits: &DiskLimits) -> Verdict {
+const UNSUPPORTED: Verdict = Verdict::Refused(Status::Unsupported);
+const ERROR: Verdict = Verdict::Refused(Status::Error);
+
+fn number<const N: usize>(bytes: &[u8], at: usize) -> u64 {
+    let mut wide = [0; 8];
+    wide[..N].copy_from_slice(&bytes[at..at + N]);
+    u64::from_le_bytes(wide)
+}
+
+fn oracle(raw: &[u8; 112], abi: Abi, limits: &DiskLimits, tables: &Tables) -> Verdict {
     let (id, width) = match abi {
         Abi::X86_32 => (4, 108),
         Abi::X86_64 => (8, 112),
     };
     let entry = &raw[..width];
-    let start = u64::from_le_bytes(entry[id + 8..id + 16].try_into().unwrap());
-    let segments: Vec<_> = entry[id + 16..].chunks_exact(8).collect();
-    assert_eq!(segments.len(), 11);
-    let (operation, count) = (entry[0], usize::from(entry[1]));
-
-    if operation > 3 {
-        return Verdict::Refused(Status::Unsupported);
+    let start = number::<8>(entry, id + 8);
+    match entry[0] {
+        0..=3 => {
+            let segments: Vec<_> = entry[id + 16..].chunks_exact(8).collect();
+            assert_eq!(segments.len(), 11);
+            oracle_of_data(entry[0], start, usize::from(entry[1]), &segments, limits)
+        }
+        5 => oracle_of_discard(entry[1], start, number::<8>(entry, id + 16), limits),
+        6 if limits.indirect_segments > 0 => {
+            let count = number::<2>(entry, 2) as usize;
+            if entry[1] > 1 || count > usize::from(limits.indirect_segments) {
+                return ERROR;
+            }
+            let segments: Vec<_> = tables
+                .iter()
+                .flat_map(|page| page.chunks_exact(8))
+                .collect();
+            oracle_of_data(entry[1], start, count, &segments, limits)
+        }
+        _ => UNSUPPORTED,
     }
-    let moves_data = operation < 2 || count > 0;
-    let writes = operation != 0 && moves_data;
-    if count > 11 || (moves_data && count == 0) || (writes && limits.read_only) {
-        return Verdict::Refused(Status::Error);
+}
+
+/// Whether a range of sectors can be touched.
+fn fits(start: u64, sectors: u128, limits: &DiskLimits) -> bool {
+    let block = u128::from(limits.logical_block_size);
+    let (from, length) = (u128::from(start) * 512, sectors * 512);
+    from % block == 0 && length % block == 0 && from + length <= u128::from(limits.sectors) * 512
+}
+
+fn oracle_of_data(
+    operation: u8,
+    start: u64,
+    count: usize,
+    segments: &[&[u8]],
+    limits: &DiskLimits,
+) -> Verdict {
+    if operation >= 2 && count == 0 {
+        return Verdict::Moves {
+            operation,
+            start: 0,
+            pieces: Vec::new(),
+        };
+    }
+    if count == 0 || count > segments.len() || (operation != 0 && limits.read_only) {
+        return ERROR;
     }
     let mut pieces = Vec::new();
-    let mut end = u128::from(start) * 512;
     for segment in &segments[..count] {
-        let page = u32::from_le_bytes(segment[..4].try_into().unwrap());
+        let page = number::<4>(segment, 0) as u32;
         let sectors: Vec<u8> = (0..8)
             .filter(|sector| (segment[4]..=segment[5]).contains(sector))
             .collect();
         let length = 512 * sectors.len() as u32;
         if segment[5] > 7 || sectors.is_empty() || length % limits.logical_block_size.min(4096) != 0
         {
-            return Verdict::Refused(Status::Error);
+            return ERROR;
         }
         pieces.push((page, 512 * u32::from(segment[4]), length));
-        end += u128::from(length);
     }
-    let block = u128::from(limits.logical_block_size);
-    let aligned = u128::from(start) * 512 % block == 0 && end % block == 0;
-    if moves_data && (!aligned || end > u128::from(limits.sectors) * 512) {
-        return Verdict::Refused(Status::Error);
+    let length: u32 = pieces.iter().map(|(_, _, length)| length).sum();
+    if !fits(start, u128::from(length / 512), limits) {
+        return ERROR;
     }
-    let start = if moves_data { start } else { 0 };
     Verdict::Moves {
         operation,
         start,
@@ -72,77 +125,186 @@ fn oracle(raw: &[u8; 112], abi: Abi, limits: &DiskLimits) -> Verdict {
     }
 }
 
-fn verdict(raw: &RawSlot, abi: Abi, limits: &DiskLimits) -> Verdict {
-    let (operation, transfer) = match parse(raw, abi, limits) {
+fn oracle_of_discard(flags: u8, start: u64, sectors: u64, limits: &DiskLimits) -> Verdict {
+    let secure = flags % 2 == 1;
+    match limits.discard {
+        Discards::Refused => return UNSUPPORTED,
+        Discards::Ordinary if secure => return UNSUPPORTED,
+        _ => {}
+    }
+    if limits.read_only || !fits(start, sectors.into(), limits) {
+        return ERROR;
+    }
+    match sectors {
+        0 => Verdict::Nothing,
+        _ => Verdict::Discards {
+            start,
+            sectors,
+            secure,
+        },
+    }
+}
+
+fn verdict(raw: &[u8; 112], abi: Abi, limits: &DiskLimits, tables: &Tables) -> Verdict {
+    let mut room = vec![Segment::UNUSED; 4096];
+    let (operation, transfer) = match parse_all(raw, abi, limits, tables, &mut room) {
         Ok(Request::Read(transfer)) => (0, Some(transfer)),
         Ok(Request::Write(transfer)) => (1, Some(transfer)),
         Ok(Request::Barrier(transfer)) => (2, transfer),
         Ok(Request::Flush(transfer)) => (3, transfer),
+        Ok(Request::Discard(None)) => return Verdict::Nothing,
+        Ok(Request::Discard(Some(discard))) => {
+            return Verdict::Discards {
+                start: discard.start().0,
+                sectors: discard.sectors(),
+                secure: discard.secure(),
+            }
+        }
         Err(reject) => return Verdict::Refused(reject.status),
     };
-    if let Some(transfer) = transfer {
-        let bytes: u32 = transfer
-            .segments()
-            .iter()
-            .map(|segment| segment.len())
-            .sum();
-        assert_eq!(transfer.len(), bytes);
-        assert_eq!(transfer.len(), transfer.sectors() * 512);
-    }
     Verdict::Moves {
         operation,
         start: transfer.map_or(0, |transfer| transfer.start().0),
-        pieces: transfer.map_or(Vec::new(), |transfer| {
-            let segments = transfer.segments().iter();
-            segments
-                .map(|segment| (segment.gref().0, segment.offset(), segment.len()))
-                .collect()
-        }),
+        pieces: transfer.map_or(Vec::new(), |transfer| pieces(&transfer, &room)),
     }
+}
+
+fn parse_all(
+    raw: &[u8; 112],
+    abi: Abi,
+    limits: &DiskLimits,
+    tables: &Tables,
+    room: &mut [Segment],
+) -> Result<Request, Reject> {
+    let mut indirect = match parse(&RawSlot::new(*raw), abi, limits, room)? {
+        Parsed::Request(request) => return Ok(request),
+        Parsed::Indirect(indirect) => indirect,
+    };
+    let sizes: Vec<_> = indirect.pages().map(|(_, bytes)| bytes).collect();
+    for (table, bytes) in tables.iter().zip(sizes) {
+        indirect.parse_page(&table[..bytes], limits, room)?;
+    }
+    indirect.finish(limits)
+}
+
+/// Where the data of a transfer is.
+fn pieces(transfer: &Transfer, room: &[Segment]) -> Vec<(u32, u32, u32)> {
+    let segments = transfer.segments(room);
+    let bytes: u32 = segments.iter().map(|segment| segment.len()).sum();
+    assert_eq!(transfer.len(), bytes);
+    assert_eq!(transfer.len(), transfer.sectors() * 512);
+    segments
+        .iter()
+        .map(|segment| (segment.gref().0, segment.offset(), segment.len()))
+        .collect()
 }
 
 fn abi() -> impl Strategy<Value = Abi> {
     prop_oneof![Just(Abi::X86_32), Just(Abi::X86_64)]
 }
 
-fn limits() -> impl Strategy<Value = DiskLimits> {
-    let sectors = prop_oneof![Just(0), 0u64..200, Just(u64::MAX), any::<u64>()];
-    let block = prop_oneof![4 => Just(512u32), 1 => (9u32..=16).prop_map(|shift| 1 << shift)];
-    (sectors, any::<bool>(), block).prop_map(|(sectors, read_only, logical_block_size)| {
+prop_compose! {
+    fn limits()(
+        sectors in prop_oneof![Just(0), 0u64..200, 0u64..40_000, Just(u64::MAX), any::<u64>()],
+        read_only in proptest::bool::weighted(0.3),
+        logical_block_size in prop_oneof![4 => Just(512u32), 1 => (9u32..=16).prop_map(|shift| 1 << shift)],
+        indirect_segments in prop_oneof![Just(0), Just(256), Just(u16::MAX), any::<u16>()],
+        discard in prop_oneof![Just(Discards::Refused), Just(Discards::Ordinary), Just(Discards::Secure)],
+    ) -> DiskLimits {
         DiskLimits {
             sectors,
             read_only,
             logical_block_size,
+            indirect_segments,
+            discard,
         }
+    }
+}
+
+fn start() -> impl Strategy<Value = u64> {
+    prop_oneof![4 => 0u64..200, 1 => (u64::MAX - 200)..=u64::MAX, 1 => any::<u64>()]
+}
+
+/// A segment; one in `rubbish` may be anything.
+fn segment(rubbish: u32) -> impl Strategy<Value = [u8; 8]> {
+    let sector = prop_oneof![rubbish => 0u8..8, 1 => any::<u8>()];
+    let sectors = prop_oneof![
+        rubbish => Just((0u8, 7u8)),
+        rubbish => (0u8..8, 0u8..8).prop_map(|(a, b)| (a.min(b), a.max(b))),
+        1 => (sector.clone(), sector),
+    ];
+    (any::<u32>(), sectors, any::<[u8; 2]>()).prop_map(|(page, (first, last), padding)| {
+        let mut bytes = [first; 8];
+        bytes[..4].copy_from_slice(&page.to_le_bytes());
+        bytes[5] = last;
+        bytes[6..].copy_from_slice(&padding);
+        bytes
     })
+}
+
+/// Pages of segments, nearly all of which are right. The segments of a page repeat: it is large.
+fn tables() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let page = proptest::collection::vec(segment(1000), 1..8).prop_map(|segments| {
+        let segments = segments.into_iter().cycle().take(512);
+        segments.flatten().collect()
+    });
+    proptest::collection::vec(page, 8)
 }
 
 /// Entries that are nearly right: rubbish would hardly ever be valid.
 fn plausible() -> impl Strategy<Value = (Abi, [u8; 112])> {
-    let start = prop_oneof![4 => 0u64..200, 1 => (u64::MAX - 200)..=u64::MAX, 1 => any::<u64>()];
-    let sector = prop_oneof![30 => 0u8..8, 1 => any::<u8>()];
-    let segment = prop_oneof![
-        2 => (any::<u32>(), Just(0u8), Just(7u8)),
-        3 => (any::<u32>(), sector.clone(), sector)
-            .prop_map(|(page, a, b)| (page, a.min(b), a.max(b))),
-    ];
     let count = prop_oneof![20 => 0u8..=12, 1 => any::<u8>()];
-    let operation = prop_oneof![20 => 0u8..=6, 1 => any::<u8>()];
-    let segments = proptest::collection::vec(segment, 11);
-    (abi(), operation, count, start, segments, any::<[u8; 112]>()).prop_map(
-        |(abi, operation, count, start, segments, mut raw)| {
+    let operation = prop_oneof![20 => 0u8..=3, 1 => any::<u8>()];
+    let segments = proptest::collection::vec(segment(30), 11);
+    (
+        abi(),
+        operation,
+        count,
+        start(),
+        segments,
+        any::<[u8; 112]>(),
+    )
+        .prop_map(|(abi, operation, count, start, segments, mut raw)| {
             let id = if abi == Abi::X86_32 { 4 } else { 8 };
             raw[0] = operation;
             raw[1] = count;
             raw[id + 8..id + 16].copy_from_slice(&start.to_le_bytes());
-            for (place, (page, first, last)) in raw[id + 16..].chunks_exact_mut(8).zip(segments) {
-                place[..4].copy_from_slice(&page.to_le_bytes());
-                place[4] = first;
-                place[5] = last;
+            for (place, segment) in raw[id + 16..].chunks_exact_mut(8).zip(segments) {
+                place.copy_from_slice(&segment);
             }
             (abi, raw)
-        },
+        })
+}
+
+/// Discards and indirect requests that are nearly right.
+fn plausible_others() -> impl Strategy<Value = (Abi, [u8; 112])> {
+    let inner = prop_oneof![20 => 0u8..=1, 1 => any::<u8>()];
+    let count = prop_oneof![
+        4 => 0u16..300,
+        2 => 500u16..530,
+        1 => 4090u16..4100,
+        1 => any::<u16>(),
+    ];
+    let sectors = prop_oneof![4 => 0u64..200, 1 => any::<u64>()];
+    let operation = prop_oneof![Just(5u8), Just(6u8)];
+    (
+        abi(),
+        operation,
+        inner,
+        count,
+        start(),
+        sectors,
+        any::<[u8; 112]>(),
     )
+        .prop_map(|(abi, operation, inner, count, start, sectors, mut raw)| {
+            let id = if abi == Abi::X86_32 { 4 } else { 8 };
+            raw[0] = operation;
+            raw[1] = inner;
+            raw[2..4].copy_from_slice(&count.to_le_bytes());
+            raw[id + 8..id + 16].copy_from_slice(&start.to_le_bytes());
+            raw[id + 16..id + 24].copy_from_slice(&sectors.to_le_bytes());
+            (abi, raw)
+        })
 }
 
 proptest! {
@@ -151,11 +313,26 @@ proptest! {
     /// R2, R23.
     #[test]
     fn plausible_requests_are_judged_alike((abi, raw) in plausible(), limits in limits()) {
-        prop_assert_eq!(verdict(&RawSlot::new(raw), abi, &limits), oracle(&raw, abi, &limits));
+        prop_assert_eq!(verdict(&raw, abi, &limits, &[]), oracle(&raw, abi, &limits, &[]));
+    }
+
+    /// R2, R23.
+    #[test]
+    fn discards_and_indirect_requests_are_judged_alike(
+        (abi, raw) in plausible_others(),
+        limits in limits(),
+        tables in tables(),
+    ) {
+        prop_assert_eq!(verdict(&raw, abi, &limits, &tables), oracle(&raw, abi, &limits, &tables));
     }
 
     #[test]
-    fn rubbish_is_judged_alike(raw in any::<[u8; 112]>(), abi in abi(), limits in limits()) {
-        prop_assert_eq!(verdict(&RawSlot::new(raw), abi, &limits), oracle(&raw, abi, &limits));
+    fn rubbish_is_judged_alike(
+        raw in any::<[u8; 112]>(),
+        abi in abi(),
+        limits in limits(),
+        tables in tables(),
+    ) {
+        prop_assert_eq!(verdict(&raw, abi, &limits, &tables), oracle(&raw, abi, &limits, &tables));
     }
 }

@@ -85,7 +85,7 @@ proptest! {
                     for _ in 0..count {
                         let slot = ring.take(&mut raw).unwrap();
                         prop_assert_eq!(Some(slot.id()), waiting.pop_front());
-                        prop_assert_eq!(slot.operation(), slot.id() as u8);
+                        prop_assert_eq!(slot.operation(), Shared::answered(slot.id() as u8));
                         taken.push(slot);
                     }
                     prop_assert!(ring.take(&mut raw).is_none());
