@@ -7,7 +7,10 @@ use crate::{
     drain::Worker,
     identity::Identity,
     say::errno,
-    vbd::Vbd, //
+    vbd::{
+        Vbd,
+        ABILITIES, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -33,16 +36,12 @@ use xenbus::{
 use xenbus_proto::{
     message::Message,
     negotiation::{
-        frontend_key,
-        FrontendRing,
+        FrontendOffer,
         Unusable, //
     },
     number::Port,
     problem::Problem,
-    ring::{
-        BackRing,
-        RingSize, //
-    },
+    ring::BackRing,
     state, //
 };
 
@@ -101,7 +100,7 @@ impl EventHandler for Signals {
 pub(crate) struct Connection {
     signals: Arc<Signals>,
     port: Port,
-    published: FrontendRing,
+    published: KBox<FrontendOffer>,
     _thread: Thread,
 }
 
@@ -110,18 +109,19 @@ impl Connection {
     /// xenstore.
     pub(crate) fn new(vbd: &Arc<Vbd>, backing: &Backing) -> Result<Self> {
         let id = &vbd.id;
-        let published = read_ring(vbd)?;
-        let abi = published.protocol.abi();
-        let size = RingSize::ONE_PAGE;
+        let published = KBox::new(read_ring(vbd)?, GFP_KERNEL)?;
+        let abi = published.protocol().abi();
+        let size = published.ring_size();
+        // One queue is offered.
+        let queue = published.queues().first().ok_or(EINVAL)?;
 
-        let memory = RingMemory::map(id.dev.clone(), &[published.page], abi, size).inspect_err(
-            |&error| {
+        let memory =
+            RingMemory::map(id.dev.clone(), queue.pages(), abi, size).inspect_err(|&error| {
                 vbd.log.lock().say(&Message::CannotMapRing {
                     path: id.dev.nodename().to_bytes(),
                 });
                 vbd.log.lock().report(id, error, &Problem::CannotMapRing);
-            },
-        )?;
+            })?;
         let ring = BackRing::attach(memory, abi, size).map_err(|bad| {
             vbd.log.lock().report(id, EINVAL, &Problem::RingHalted(bad));
             EINVAL
@@ -129,16 +129,16 @@ impl Connection {
 
         let signals = Arc::new(Signals::new()?, GFP_KERNEL)?;
         let name = CString::try_from_fmt(format_args!("{}", id.name.as_str()))?;
-        let channel = EventChannel::bind(id.dev.clone(), published.port.0, name, signals.clone())
+        let channel = EventChannel::bind(id.dev.clone(), queue.port().0, name, signals.clone())
             .inspect_err(|&error| {
-            vbd.log.lock().say(&Message::CannotBindEventChannel {
-                frontend: id.frontend.to_bytes(),
-                errno: errno(error),
-            });
-            vbd.log
-                .lock()
-                .report(id, error, &Problem::CannotBindEventChannel);
-        })?;
+                vbd.log.lock().say(&Message::CannotBindEventChannel {
+                    frontend: id.frontend.to_bytes(),
+                    errno: errno(error),
+                });
+                vbd.log
+                    .lock()
+                    .report(id, error, &Problem::CannotBindEventChannel);
+            })?;
         let port = Port(channel.port());
 
         let name = CString::try_from_fmt(format_args!("{}", id.name.as_str()))?;
@@ -160,8 +160,8 @@ impl Connection {
     }
 
     /// The nodes that it was made from.
-    pub(crate) fn published(&self) -> FrontendRing {
-        self.published
+    pub(crate) fn published(&self) -> &FrontendOffer {
+        &self.published
     }
 
     /// What became of the ring.
@@ -183,7 +183,7 @@ impl Drop for Connection {
 }
 
 /// Reads the nodes that say where the guest's ring is, and says what is wrong with them.
-fn read_ring(vbd: &Vbd) -> Result<FrontendRing> {
+fn read_ring(vbd: &Vbd) -> Result<FrontendOffer> {
     published_ring(&vbd.id)?.map_err(|unusable| {
         let mut log = vbd.log.lock();
         if let Unusable::Protocol(protocol) = unusable {
@@ -198,15 +198,6 @@ fn read_ring(vbd: &Vbd) -> Result<FrontendRing> {
 }
 
 /// Reads the nodes that say where the guest's ring is.
-pub(crate) fn published_ring(id: &Identity) -> Result<Result<FrontendRing, Unusable>> {
-    let dir = &*id.frontend;
-    let ring_ref = store::read(dir, frontend_key::RING_REF)?;
-    let event_channel = store::read(dir, frontend_key::EVENT_CHANNEL)?;
-    let protocol = store::read(dir, frontend_key::PROTOCOL)?;
-
-    Ok(FrontendRing::parse(
-        ring_ref.as_deref(),
-        event_channel.as_deref(),
-        protocol.as_deref(),
-    ))
+pub(crate) fn published_ring(id: &Identity) -> Result<Result<FrontendOffer, Unusable>> {
+    FrontendOffer::read(&ABILITIES, |node| store::read(&id.frontend, node))
 }

@@ -79,7 +79,9 @@ use xenbus_proto::{
 };
 
 /// What this backend can do.
-const ABILITIES: Abilities = Abilities::SINGLE_RING;
+//
+// TODO[RING], TODO[QUEUE], TODO[INDIRECT], TODO[PERSISTENT], TODO[DISCARD]: more.
+pub(crate) const ABILITIES: Abilities = Abilities::SINGLE_RING;
 
 /// A disk of a guest.
 #[pin_data]
@@ -295,7 +297,7 @@ impl Vbd {
         let published = frontend == Frontend::In(XenbusState::Initialised)
             || seen.contains(XenbusState::Initialised);
         let ring = || connection::published_ring(&self.id);
-        published && matches!(ring(), Ok(now) if now != Ok(connection.published()))
+        published && matches!(ring(), Ok(now) if now.as_ref() != Ok(connection.published()))
     }
 
     fn perform(self: &Arc<Self>, state: &mut State, action: Action) -> Result {
@@ -402,7 +404,7 @@ impl Vbd {
                 handle: self.id.handle,
                 domain: self.id.domain,
                 port: connection.port(),
-                protocol: connection.published().protocol,
+                protocol: connection.published().protocol(),
             });
         }
         state.connection = Some(connection);

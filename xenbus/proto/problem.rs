@@ -106,13 +106,21 @@ fn frontend_nodes(f: &mut fmt::Formatter<'_>, unusable: Unusable) -> fmt::Result
     match unusable {
         Unusable::Missing(key) => write!(
             f,
-            "the guest's driver has not written {}; this backend offers one ring of one page",
-            key.to_str().unwrap_or_default(),
+            "the guest's driver has not written {key}; look for a fault in it",
         ),
         Unusable::Number(key, error) => write!(
             f,
-            "{} of the guest's driver is {error}; look for a fault in it",
-            key.to_str().unwrap_or_default(),
+            "{key} of the guest's driver is {error}; look for a fault in it",
+        ),
+        Unusable::TooMuch { key, value, max } => write!(
+            f,
+            "{key} of the guest's driver is {value}, this backend offered at most {max}; \
+             look for a fault in it",
+        ),
+        Unusable::SamePort(key, port) => write!(
+            f,
+            "{key} of the guest's driver is {port}, which is another queue's too; \
+             look for a fault in it",
         ),
         Unusable::Protocol(protocol) => write!(
             f,
@@ -125,7 +133,11 @@ fn frontend_nodes(f: &mut fmt::Formatter<'_>, unusable: Unusable) -> fmt::Result
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::number::NumberError;
+    use crate::negotiation::Key;
+    use crate::number::{
+        NumberError,
+        Port, //
+    };
 
     #[test]
     fn a_sentence_says_what_to_do() {
@@ -143,10 +155,37 @@ mod tests {
         assert!(Problem::InvalidDevice { node: b"x\n" }
             .to_string()
             .contains(r#"is "x\x0a", which"#));
-        let unusable = Unusable::Number(c"ring-ref", NumberError::OutOfRange);
-        assert!(Problem::FrontendNodes(unusable)
-            .to_string()
-            .starts_with("ring-ref of the guest's driver is out of range;"));
+    }
+
+    #[test]
+    fn a_sentence_names_the_node() {
+        let key = Key::new("queue-1/ring-ref0");
+        let table = [
+            (
+                Unusable::Missing(key),
+                "the guest's driver has not written queue-1/ring-ref0;",
+            ),
+            (
+                Unusable::Number(key, NumberError::OutOfRange),
+                "queue-1/ring-ref0 of the guest's driver is out of range;",
+            ),
+            (
+                Unusable::TooMuch {
+                    key: Key::new("ring-page-order"),
+                    value: 31,
+                    max: 4,
+                },
+                "ring-page-order of the guest's driver is 31, this backend offered at most 4;",
+            ),
+            (
+                Unusable::SamePort(Key::new("queue-2/event-channel"), Port(15)),
+                "queue-2/event-channel of the guest's driver is 15, which is another queue's too;",
+            ),
+        ];
+        for (unusable, start) in table {
+            let text = Problem::FrontendNodes(unusable).to_string();
+            assert!(text.starts_with(start), "{text}");
+        }
     }
 
     /// Nodes of xenstore are short, and one line.

@@ -77,6 +77,13 @@ impl RingSize {
         }
     }
 
+    /// How many pages.
+    #[inline]
+    pub const fn pages(self) -> usize {
+        // CAST: Widening.
+        (self.0 / Self::ONE_PAGE.0) as usize
+    }
+
     /// How many slots.
     #[inline]
     pub const fn slots(self) -> u32 {

@@ -24,7 +24,8 @@ fn take_all(ring: &mut BackRing<Shared>, quantum: u32) -> Vec<Slot> {
 #[test]
 fn ring_sizes_are_those_of_every_peer() {
     for (order, slots) in [(0, 32), (1, 64), (2, 128), (3, 256), (4, 512)] {
-        assert_eq!(RingSize::of_page_order(order).unwrap().slots(), slots);
+        let size = RingSize::of_page_order(order).unwrap();
+        assert_eq!((size.slots(), size.pages()), (slots, 1 << order));
         for abi in [Abi::X86_32, Abi::X86_64] {
             let room = ((4096usize << order) - 64) / abi.entry_size();
             assert_eq!(1 << room.ilog2(), slots);
