@@ -6,6 +6,7 @@
 
 use core::fmt;
 
+use crate::budget::Refused;
 use crate::message::Errno;
 use crate::negotiation::Unusable;
 use crate::ring::BadProducer;
@@ -39,6 +40,8 @@ pub enum Problem<'a> {
     CannotBindEventChannel,
     /// The frontend broke its ring.
     RingHalted(BadProducer),
+    /// The guest has as much of something as it may have.
+    OverBudget(Refused),
     /// We ran out of something.
     OutOfMemory,
 }
@@ -72,6 +75,7 @@ impl fmt::Display for Problem<'_> {
                 "{bad}; the disk is halted until the guest closes it, \
                  look for a fault in its driver",
             ),
+            Self::OverBudget(refused) => write!(f, "{refused}"),
             Self::OutOfMemory => f.write_str(
                 "out of memory; free some in the backend's domain and attach the disk again",
             ),

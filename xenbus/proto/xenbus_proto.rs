@@ -43,7 +43,9 @@
 
 pub mod abi;
 pub mod blkif;
+pub mod budget;
 pub mod device;
+pub mod merge;
 pub mod message;
 pub mod negotiation;
 pub mod number;
