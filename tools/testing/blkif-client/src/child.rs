@@ -8,19 +8,27 @@ use std::process::Command;
 use anyhow::{ensure, Context, Result};
 
 use crate::backing::Device;
+use crate::features::Features;
 use crate::wire::Abi;
 
 /// The hidden subcommand that plays the frontend.
 pub const SUBCOMMAND: &str = "die-in-flight";
 
 /// Starts a frontend for the disk `handle` that posts `requests` requests and then kills itself.
-pub fn die_in_flight(handle: u32, device: Device, abi: Abi, requests: u32) -> Result<()> {
+pub fn die_in_flight(
+    handle: u32,
+    device: Device,
+    abi: Abi,
+    features: &Features,
+    requests: u32,
+) -> Result<()> {
     let program = std::env::current_exe()?;
     let status = Command::new(program)
         .arg(SUBCOMMAND)
         .args(["--handle", &handle.to_string()])
         .args(["--device", &format!("{}:{}", device.major, device.minor)])
         .args(["--abi", abi.name()])
+        .args(features.options())
         .args(["--requests", &requests.to_string()])
         .status()
         .context("cannot start the frontend that is to die")?;

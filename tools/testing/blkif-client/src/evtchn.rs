@@ -59,21 +59,39 @@ impl EventChannel {
 
     /// Waits for an event and acknowledges it; false when none came in time.
     pub fn wait(&mut self, timeout: Duration) -> Result<bool> {
-        let mut poll = libc::pollfd {
-            fd: self.file.as_raw_fd(),
-            events: libc::POLLIN,
-            revents: 0,
-        };
-        let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: `poll` is one valid `pollfd`.
-        let ready = unsafe { libc::poll(&raw mut poll, 1, milliseconds) };
-        if ready <= 0 {
-            return Ok(false);
-        }
+        wait_any(std::iter::once(self), timeout)
+    }
+
+    fn acknowledge(&mut self) -> Result<()> {
         let mut port = [0; 4];
         self.file.read_exact(&mut port)?;
         // Writing the port back unmasks it.
-        self.file.write_all(&port)?;
-        Ok(true)
+        Ok(self.file.write_all(&port)?)
     }
+}
+
+/// Waits for an event of any channel and acknowledges what came; false when none came in time.
+pub fn wait_any<'a>(
+    channels: impl Iterator<Item = &'a mut EventChannel>,
+    timeout: Duration,
+) -> Result<bool> {
+    let mut channels: Vec<_> = channels.collect();
+    let mut polls: Vec<_> = channels
+        .iter()
+        .map(|channel| libc::pollfd {
+            fd: channel.file.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        })
+        .collect();
+    let count = libc::nfds_t::try_from(polls.len())?;
+    let milliseconds = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: `polls` is as many valid `pollfd`s as `count` says.
+    let ready = unsafe { libc::poll(polls.as_mut_ptr(), count, milliseconds) };
+    for (channel, poll) in channels.iter_mut().zip(&polls) {
+        if poll.revents & libc::POLLIN != 0 {
+            channel.acknowledge()?;
+        }
+    }
+    Ok(ready > 0)
 }

@@ -1,84 +1,156 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A frontend of one disk: ring, event channel and data pages.
+//! A frontend of one disk: rings, event channels and data pages.
 //!
-//! The ordinary life is [`Frontend::connect`], [`Frontend::call`], [`Frontend::detach`]. A test that wants another
+//! The ordinary life is [`Frontend::connect`], [`Queue::call`], [`Frontend::detach`]. A test that wants another
 //! order takes the steps one by one.
 
-use std::time::{Duration, Instant};
+mod nodes;
+
+use std::ops::{Deref, DerefMut};
+use std::time::Instant;
 
 use anyhow::{bail, ensure, Result};
 
-use crate::evtchn::EventChannel;
-use crate::gntalloc::{Access, GrantDevice, Page};
-use crate::request::{Request, Segment};
+use crate::evtchn::{self, EventChannel};
+use crate::features::Features;
+use crate::gntalloc::{Access, GrantDevice, Pages};
+use crate::ktap::Skip;
+use crate::queue::Queue;
+use crate::request::{write_list, Indirect, Request, Segment};
 use crate::ring::{FrontRing, Response};
 use crate::vbd::Vbd;
 use crate::wait::PATIENCE;
-use crate::wire::{op, state, Abi, Layout, MAX_SEGMENTS};
+use crate::wire::{op, state, Abi, Layout, MAX_SEGMENTS, SEGMENTS_PER_LIST};
 
-/// Our end of a disk.
+/// Our end of a disk; stands for its first queue, the only one of most disks.
 ///
 /// The fields drop in this order: first the disk, so that the backend unmaps, then what it had mapped.
 pub struct Frontend {
     /// The disk's directories.
     pub vbd: Vbd,
-    /// The shared ring.
-    pub ring: FrontRing,
-    /// Our port.
-    pub channel: EventChannel,
-    /// Data pages, one request's worth.
-    pub pages: Vec<Page>,
+    /// The rings.
+    pub queues: Vec<Queue>,
+    /// Data pages, one direct request's worth.
+    pub pages: Vec<Pages>,
+    /// What is negotiated; what is changed here is asked for by the next [`Frontend::renew`].
+    pub features: Features,
+    kept: Vec<Pages>,
     grants: GrantDevice,
     abi: Abi,
+    layout: Layout,
     next_id: u64,
+}
+
+impl Deref for Frontend {
+    type Target = Queue;
+
+    fn deref(&self) -> &Queue {
+        &self.queues[0]
+    }
+}
+
+impl DerefMut for Frontend {
+    fn deref_mut(&mut self) -> &mut Queue {
+        &mut self.queues[0]
+    }
 }
 
 impl Frontend {
     /// Allocates what a frontend shares; nothing is published yet.
-    pub fn new(vbd: Vbd, abi: Abi, layout: Layout) -> Result<Self> {
+    pub fn new(vbd: Vbd, abi: Abi, layout: Layout, features: Features) -> Result<Self> {
         let grants = GrantDevice::open()?;
-        let ring = FrontRing::new(grants.page(Access::ReadWrite)?, layout);
         let pages = (0..MAX_SEGMENTS)
             .map(|_| grants.page(Access::ReadWrite))
             .collect::<Result<_>>()?;
-        Ok(Self {
+        let mut frontend = Self {
             vbd,
-            ring,
-            channel: EventChannel::new()?,
+            queues: Vec::new(),
             pages,
+            features,
+            kept: Vec::new(),
             grants,
             abi,
+            layout,
             next_id: 0x1000_0000_0000_0001,
-        })
+        };
+        frontend.renew()?;
+        Ok(frontend)
     }
 
     /// Grants one more page.
-    pub fn grant(&self, access: Access) -> Result<Page> {
+    pub fn grant(&self, access: Access) -> Result<Pages> {
         self.grants.page(access)
     }
 
-    /// Starts over with a fresh ring and port, as the next driver of a guest does.
+    /// Grants pages one after another.
+    pub fn grant_many(&self, count: usize, access: Access) -> Result<Pages> {
+        self.grants.pages(count, access)
+    }
+
+    /// Holds pages as long as the disk may use them.
+    pub fn keep(&mut self, pages: Pages) {
+        self.kept.push(pages);
+    }
+
+    /// Starts over with fresh rings and ports, as the next driver of a guest does.
     pub fn renew(&mut self) -> Result<()> {
         self.renew_at(0)
     }
 
-    /// Starts over with a ring whose indices stand at `index`.
+    /// Starts over with rings whose indices stand at `index`.
     pub fn renew_at(&mut self, index: u32) -> Result<()> {
-        let page = self.grants.page(Access::ReadWrite)?;
-        self.ring = FrontRing::starting_at(page, self.ring.layout(), index);
-        self.channel = EventChannel::new()?;
+        self.queues = (0..self.features.queues)
+            .map(|_| {
+                let pages = self
+                    .grants
+                    .pages(self.features.pages(), Access::ReadWrite)?;
+                Ok(Queue {
+                    ring: FrontRing::starting_at(pages, self.layout, index),
+                    channel: EventChannel::new()?,
+                })
+            })
+            .collect::<Result<_>>()?;
         Ok(())
     }
 
-    /// Writes the nodes the backend connects by.
-    pub fn publish(&self) -> Result<()> {
-        self.vbd.set("ring-ref", self.ring.gref().to_string())?;
-        self.vbd
-            .set("event-channel", self.channel.port().to_string())?;
-        match self.abi.protocol() {
-            Some(protocol) => self.vbd.set("protocol", protocol),
-            None => self.vbd.unset("protocol"),
+    /// What the backend says in `node`; skips the test unless that is at least `least`.
+    pub fn offered(&self, node: &str, least: u64) -> Result<u64> {
+        let offered = self.vbd.backend_number(node)?;
+        if offered < least {
+            let why = format!("the backend's {node} is {offered}, not {least} or more");
+            return Err(Skip(why).into());
+        }
+        Ok(offered)
+    }
+
+    /// Shows what was posted in any queue.
+    pub fn push_all(&self) {
+        for queue in &self.queues {
+            queue.push();
+        }
+    }
+
+    /// Waits for one answer in any queue.
+    pub fn any_answer(&mut self) -> Result<Response> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(answer) = self.queues.iter_mut().find_map(|queue| queue.ring.take()) {
+                return Ok(answer);
+            }
+            if self
+                .queues
+                .iter()
+                .fold(false, |any, queue| queue.ring.arm() || any)
+            {
+                continue;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            ensure!(
+                !left.is_zero(),
+                "no request was answered within {PATIENCE:?}"
+            );
+            evtchn::wait_any(self.queues.iter_mut().map(|queue| &mut queue.channel), left)?;
         }
     }
 
@@ -106,6 +178,21 @@ impl Frontend {
         self.vbd.wait_backend(&[state::CLOSED]).map(|_| ())
     }
 
+    /// Comes back with fresh rings after [`Frontend::close`].
+    pub fn come_back(&mut self) -> Result<()> {
+        self.vbd.set_state(state::INITIALISING)?;
+        self.vbd.wait_backend(&[state::INIT_WAIT])?;
+        self.renew()?;
+        self.connect()
+    }
+
+    /// Closes and comes back, asking for `features`.
+    pub fn reconnect(&mut self, features: Features) -> Result<()> {
+        self.close()?;
+        self.features = features;
+        self.come_back()
+    }
+
     /// The disk's size as the backend says it, in sectors of 512 bytes.
     pub fn sectors(&self) -> Result<u64> {
         self.vbd.backend_number("sectors")
@@ -126,113 +213,49 @@ impl Frontend {
         request.with_id(self.fresh_id())
     }
 
+    /// Grants the pages of a list and writes `segments` into them.
+    pub fn list(&self, segments: &[Segment]) -> Result<Pages> {
+        let count = segments.len().div_ceil(SEGMENTS_PER_LIST).max(1);
+        let list = self.grants.pages(count, Access::ReadWrite)?;
+        write_list(&list, segments);
+        Ok(list)
+    }
+
+    /// An indirect request with an id of its own.
+    pub fn indirect(
+        &mut self,
+        operation: u8,
+        sector: u64,
+        segments: u16,
+        list: &Pages,
+    ) -> Indirect {
+        Indirect::new(operation, sector, segments, list).with_id(self.fresh_id())
+    }
+
     /// An id not used before.
     pub fn fresh_id(&mut self) -> u64 {
         self.next_id = self.next_id.wrapping_add(0x0001_0000_0001);
         self.next_id
     }
 
-    /// Puts a request into the ring without showing it.
-    pub fn post(&mut self, request: &Request) {
-        self.ring.post(&request.encode(self.ring.layout()));
-    }
-
-    /// Shows what was posted and sends the event if the backend wants one.
-    pub fn push(&self) {
-        if self.ring.push() {
-            self.channel.notify();
+    /// Fails unless the disk still writes and reads, and every slot of its rings is free.
+    pub fn expect_serving(&mut self) -> Result<()> {
+        for number in 0..self.queues.len() {
+            self.expect_queue_serving(number)?;
         }
-    }
-
-    /// Waits for `count` answers.
-    pub fn answers(&mut self, count: usize) -> Result<Vec<Response>> {
-        let answers = self.answers_within(count, PATIENCE)?;
-        ensure!(
-            answers.len() == count,
-            "{} of {count} requests were answered within {PATIENCE:?}",
-            answers.len()
-        );
-        Ok(answers)
-    }
-
-    /// Collects up to `count` answers until `timeout` is over.
-    pub fn answers_within(&mut self, count: usize, timeout: Duration) -> Result<Vec<Response>> {
-        let end = Instant::now() + timeout;
-        let mut answers = Vec::new();
-        while answers.len() < count {
-            if let Some(answer) = self.ring.take() {
-                answers.push(answer);
-                continue;
-            }
-            if self.ring.arm() {
-                continue;
-            }
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            self.channel.wait(left)?;
-        }
-        Ok(answers)
-    }
-
-    /// Posts the bytes of one request and waits for its answer.
-    pub fn call_raw(&mut self, entry: &[u8]) -> Result<Response> {
-        self.ring.post(entry);
-        self.push();
-        Ok(self.answers(1)?.remove(0))
-    }
-
-    /// Posts one request, waits, checks that the answer belongs to it, and returns the status.
-    pub fn call(&mut self, request: &Request) -> Result<i16> {
-        let answer = self.call_raw(&request.encode(self.ring.layout()))?;
-        ensure!(
-            answer.id == request.id && answer.operation == request.operation,
-            "request {:#x} operation {} was answered as {:#x} operation {}",
-            request.id,
-            request.operation,
-            answer.id,
-            answer.operation
-        );
-        Ok(answer.status)
-    }
-
-    /// Posts one request and fails unless it is answered with `wanted`.
-    pub fn expect(&mut self, what: &str, request: &Request, wanted: i16) -> Result<()> {
-        let status = self.call(request)?;
-        ensure!(status == wanted, "{what}: answered {status}, not {wanted}");
         Ok(())
     }
 
-    /// Posts any number of requests, a ring at a time, and returns all answers in the order they came.
-    pub fn call_all(&mut self, requests: &[Request]) -> Result<Vec<Response>> {
-        let mut answers = Vec::with_capacity(requests.len());
-        let room = usize::try_from(self.ring.free())?;
-        ensure!(room > 0, "the ring has no free slot left");
-        for batch in requests.chunks(room) {
-            for request in batch {
-                self.post(request);
-            }
-            self.push();
-            answers.extend(self.answers(batch.len())?);
-        }
-        Ok(answers)
-    }
-
-    /// Fails unless the disk still writes and reads, and every slot of the ring is free.
-    pub fn expect_serving(&mut self) -> Result<()> {
-        ensure!(
-            self.ring.in_flight() == 0,
-            "{} slots never came back",
-            self.ring.in_flight()
-        );
+    fn expect_queue_serving(&mut self, number: usize) -> Result<()> {
+        let in_flight = self.queues[number].ring.in_flight();
+        ensure!(in_flight == 0, "{in_flight} slots never came back");
         let mark = self.fresh_id();
         self.pages[0].write(0, &mark.to_le_bytes());
         let write = self.request(op::WRITE, 0, 1);
-        self.expect("a write afterwards", &write, 0)?;
+        self.queues[number].expect("a write afterwards", &write, 0)?;
         self.pages[0].fill(0);
         let read = self.request(op::READ, 0, 1);
-        self.expect("a read afterwards", &read, 0)?;
+        self.queues[number].expect("a read afterwards", &read, 0)?;
         let mut bytes = [0; 8];
         self.pages[0].read(0, &mut bytes);
         if u64::from_le_bytes(bytes) != mark {

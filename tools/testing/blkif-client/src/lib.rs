@@ -5,8 +5,8 @@
 //! The backend under test is a kernel driver bound to the xenbus type `vbd`. This crate plays everything around it:
 //!
 //! - the *toolstack*, which makes the xenstore directories of a disk and takes them away ([`vbd::Vbd`]);
-//! - the *frontend*, which shares a ring and data pages by grants, binds an event channel and posts
-//!   requests ([`frontend::Frontend`]).
+//! - the *frontend*, which shares rings and data pages by grants, binds event channels and posts
+//!   requests ([`frontend::Frontend`], one [`queue::Queue`] for each ring).
 //!
 //! Both ends are in domain 0, so nothing has to boot. The frontend directory lies outside `device/`, so no kernel
 //! frontend ever takes it.
@@ -17,6 +17,7 @@
 pub mod backing;
 pub mod child;
 pub mod evtchn;
+pub mod features;
 pub mod frontend;
 pub mod gntalloc;
 pub mod grants;
@@ -25,10 +26,12 @@ pub mod load;
 pub mod nullblk;
 pub mod pattern;
 pub mod peer;
+pub mod queue;
 pub mod random;
 pub mod request;
 pub mod ring;
 pub mod scenario;
+pub mod traffic;
 pub mod vbd;
 pub mod wait;
 pub mod wire;

@@ -4,14 +4,14 @@
 
 use std::collections::HashMap;
 
-use anyhow::{bail, ensure, Result};
+use anyhow::{bail, ensure, Context, Result};
 
 use crate::frontend::Frontend;
-use crate::gntalloc::{Access, Page};
+use crate::gntalloc::{Access, Pages};
 use crate::pattern::{self, SECTOR_SIZE};
 use crate::random::Random;
-use crate::request::{Request, Segment};
-use crate::wire::{op, MAX_SEGMENTS, RING_SIZE};
+use crate::request::{write_list, Indirect, Request, Segment};
+use crate::wire::{offers, op, MAX_SEGMENTS};
 
 /// What to do with a range of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Load {
     pub start: u64,
     /// How many requests.
     pub requests: u32,
-    /// How many in flight at once, up to the ring's size.
+    /// How many in flight at once, up to what the rings hold.
     pub depth: u32,
     /// The most segments of a request.
     pub segments: usize,
@@ -58,17 +58,31 @@ impl Transfer {
 impl Load {
     /// Runs the load; all requests must succeed. Returns how many sectors were moved.
     pub fn run(&self, frontend: &mut Frontend, direction: Direction) -> Result<u64> {
+        let room = frontend.features.requests();
+        let segments = if frontend.features.indirect {
+            usize::try_from(frontend.offered(offers::INDIRECT, 1)?)?
+        } else {
+            MAX_SEGMENTS
+        };
         ensure!(
-            (1..=MAX_SEGMENTS).contains(&self.segments) && (1..=RING_SIZE).contains(&self.depth),
-            "depth is 1 to {RING_SIZE}, segments 1 to {MAX_SEGMENTS}"
+            (1..=segments).contains(&self.segments) && (1..=room).contains(&self.depth),
+            "depth is 1 to {room}, segments 1 to {segments}"
         );
         let pages = (0..self.depth as usize * self.segments)
             .map(|_| frontend.grant(Access::ReadWrite))
+            .collect::<Result<Vec<_>>>()?;
+        let lists = (0..if frontend.features.indirect {
+            self.depth
+        } else {
+            0
+        })
+            .map(|_| frontend.list(&vec![Segment::default(); self.segments]))
             .collect::<Result<Vec<_>>>()?;
         let mut run = Run {
             load: self,
             direction,
             pages,
+            lists,
             free: (0..self.depth as usize).collect(),
             under_way: HashMap::new(),
             shapes: Random::new(self.seed),
@@ -76,12 +90,12 @@ impl Load {
         };
         for _ in 0..self.requests {
             if run.free.is_empty() {
-                frontend.push();
+                frontend.push_all();
                 run.collect(frontend)?;
             }
             run.post(frontend)?;
         }
-        frontend.push();
+        frontend.push_all();
         while !run.under_way.is_empty() {
             run.collect(frontend)?;
         }
@@ -92,7 +106,9 @@ impl Load {
 struct Run<'a> {
     load: &'a Load,
     direction: Direction,
-    pages: Vec<Page>,
+    pages: Vec<Pages>,
+    /// One for each slot where segments are listed in pages of their own.
+    lists: Vec<Pages>,
     free: Vec<usize>,
     under_way: HashMap<u64, Transfer>,
     shapes: Random,
@@ -115,7 +131,7 @@ impl Run<'_> {
             .collect()
     }
 
-    fn page(&self, slot: usize, segment: usize) -> &Page {
+    fn page(&self, slot: usize, segment: usize) -> &Pages {
         &self.pages[slot * self.load.segments + segment]
     }
 
@@ -149,15 +165,39 @@ impl Run<'_> {
                 last: *last,
             })
             .collect();
-        let request =
-            Request::new(operation, transfer.sector, &segments).with_id(frontend.fresh_id());
-        frontend.post(&request);
-        self.under_way.insert(request.id, transfer);
+        let id = self.enqueue(frontend, operation, &transfer, &segments)?;
+        self.under_way.insert(id, transfer);
         Ok(())
     }
 
+    /// Puts a request into the queue with the most room, and returns its id.
+    fn enqueue(
+        &self,
+        frontend: &mut Frontend,
+        operation: u8,
+        transfer: &Transfer,
+        segments: &[Segment],
+    ) -> Result<u64> {
+        let id = frontend.fresh_id();
+        let queue = frontend
+            .queues
+            .iter_mut()
+            .max_by_key(|queue| queue.ring.free());
+        let queue = queue.context("a frontend without queues")?;
+        match self.lists.get(transfer.slot) {
+            Some(list) => {
+                write_list(list, segments);
+                let count = u16::try_from(segments.len())?;
+                let request = Indirect::new(operation, transfer.sector, count, list);
+                queue.post(&request.with_id(id));
+            }
+            None => queue.post(&Request::new(operation, transfer.sector, segments).with_id(id)),
+        }
+        Ok(id)
+    }
+
     fn collect(&mut self, frontend: &mut Frontend) -> Result<()> {
-        let answer = frontend.answers(1)?.remove(0);
+        let answer = frontend.any_answer()?;
         let Some(transfer) = self.under_way.remove(&answer.id) else {
             bail!("an answer with id {:#x}, which is not under way", answer.id);
         };
@@ -184,7 +224,7 @@ impl Run<'_> {
     fn each_sector(
         &self,
         transfer: &Transfer,
-        mut act: impl FnMut(&Page, usize, u64) -> Result<()>,
+        mut act: impl FnMut(&Pages, usize, u64) -> Result<()>,
     ) -> Result<()> {
         let mut sector = transfer.sector;
         for (number, (first, last)) in transfer.segments.iter().enumerate() {

@@ -2,7 +2,23 @@
 
 //! Requests as values, encoded byte by byte: nothing is checked, so that a wrong one is as easy as a right one.
 
+mod discard;
+mod indirect;
+
+pub use discard::Discard;
+pub use indirect::{write_list, Indirect};
+
 use crate::wire::{op, Layout, MAX_SEGMENTS};
+
+/// What can be put into a ring.
+pub trait Entry {
+    /// The id that the answer must have.
+    fn id(&self) -> u64;
+    /// The operation that the answer must have.
+    fn operation(&self) -> u8;
+    /// The bytes of the ring entry.
+    fn encode(&self, layout: Layout) -> Vec<u8>;
+}
 
 /// Part of a granted page, in sectors of 512 bytes, both ends included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,9 +91,18 @@ impl Request {
         self.id = id;
         self
     }
+}
 
-    /// The bytes of the ring entry.
-    pub fn encode(&self, layout: Layout) -> Vec<u8> {
+impl Entry for Request {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn operation(&self) -> u8 {
+        self.operation
+    }
+
+    fn encode(&self, layout: Layout) -> Vec<u8> {
         let mut entry = vec![0; layout.entry];
         entry[0] = self.operation;
         entry[1] = self.nr_segments;
@@ -88,66 +113,6 @@ impl Request {
             let at = layout.tail + 8 * number;
             put(&mut entry, at, &segment.gref.to_le_bytes());
             put(&mut entry, at + 4, &[segment.first, segment.last]);
-        }
-        entry
-    }
-}
-
-/// A request to forget sectors.
-pub struct Discard {
-    /// Echoed in the response.
-    pub id: u64,
-    /// 1 for a secure erase.
-    pub flag: u8,
-    /// The first sector.
-    pub sector: u64,
-    /// How many.
-    pub count: u64,
-}
-
-impl Discard {
-    /// The bytes of the ring entry.
-    pub fn encode(&self, layout: Layout) -> Vec<u8> {
-        let mut entry = vec![0; layout.entry];
-        entry[0] = op::DISCARD;
-        entry[1] = self.flag;
-        put(&mut entry, layout.id, &self.id.to_le_bytes());
-        put(&mut entry, layout.sector, &self.sector.to_le_bytes());
-        put(&mut entry, layout.tail, &self.count.to_le_bytes());
-        entry
-    }
-}
-
-/// A read or write with its segments in pages of their own.
-pub struct Indirect {
-    /// Echoed in the response.
-    pub id: u64,
-    /// Read or write.
-    pub operation: u8,
-    /// Segments in all pages together.
-    pub nr_segments: u16,
-    /// Where on the disk.
-    pub sector: u64,
-    /// The pages of segments.
-    pub pages: [u32; 8],
-}
-
-impl Indirect {
-    /// The bytes of the ring entry.
-    pub fn encode(&self, layout: Layout) -> Vec<u8> {
-        let mut entry = vec![0; layout.entry];
-        entry[0] = op::INDIRECT;
-        entry[1] = self.operation;
-        put(&mut entry, 2, &self.nr_segments.to_le_bytes());
-        put(&mut entry, layout.id, &self.id.to_le_bytes());
-        put(&mut entry, layout.sector, &self.sector.to_le_bytes());
-        // The handle and two bytes of padding come before the references.
-        for (number, gref) in self.pages.iter().enumerate() {
-            put(
-                &mut entry,
-                layout.tail + 4 + 4 * number,
-                &gref.to_le_bytes(),
-            );
         }
         entry
     }

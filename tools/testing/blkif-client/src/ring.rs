@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The frontend's side of a ring of one page (`ring.h`), with every index open to abuse.
+//! The frontend's side of a ring of one or more pages (`ring.h`), with every index open to abuse.
 
 use std::sync::atomic::{fence, AtomicU32, Ordering};
 
-use crate::gntalloc::Page;
+use crate::gntalloc::Pages;
 use crate::wire::{Layout, RING_SIZE};
 
 const REQ_PROD: usize = 0;
@@ -28,22 +28,22 @@ pub struct Response {
 
 /// A ring shared with the backend.
 pub struct FrontRing {
-    page: Page,
+    pages: Pages,
     layout: Layout,
     req_prod: u32,
     rsp_cons: u32,
 }
 
 impl FrontRing {
-    /// Makes an empty ring in `page`.
-    pub fn new(page: Page, layout: Layout) -> Self {
-        Self::starting_at(page, layout, 0)
+    /// Makes an empty ring in `pages`.
+    pub fn new(pages: Pages, layout: Layout) -> Self {
+        Self::starting_at(pages, layout, 0)
     }
 
     /// Makes a ring whose indices already stand at `index`, as one that was in use before.
-    pub fn starting_at(page: Page, layout: Layout, index: u32) -> Self {
+    pub fn starting_at(pages: Pages, layout: Layout, index: u32) -> Self {
         let ring = Self {
-            page,
+            pages,
             layout,
             req_prod: index,
             rsp_cons: index,
@@ -55,9 +55,19 @@ impl FrontRing {
         ring
     }
 
-    /// The reference of the ring's page.
+    /// The reference of the ring's first page.
     pub fn gref(&self) -> u32 {
-        self.page.gref()
+        self.pages.gref()
+    }
+
+    /// The references of the ring's pages.
+    pub fn grefs(&self) -> &[u32] {
+        self.pages.grefs()
+    }
+
+    /// How many requests fit.
+    pub fn size(&self) -> u32 {
+        RING_SIZE * self.grefs().len() as u32
     }
 
     /// The layout of its entries.
@@ -67,7 +77,7 @@ impl FrontRing {
 
     /// Slots that hold no unanswered request.
     pub fn free(&self) -> u32 {
-        RING_SIZE - self.in_flight()
+        self.size() - self.in_flight()
     }
 
     /// Requests posted and not yet answered.
@@ -77,7 +87,7 @@ impl FrontRing {
 
     /// Writes a ring entry and counts it, without telling the backend.
     pub fn post(&mut self, entry: &[u8]) {
-        self.page.write(self.slot_offset(self.req_prod), entry);
+        self.pages.write(self.slot_offset(self.req_prod), entry);
         self.req_prod = self.req_prod.wrapping_add(1);
     }
 
@@ -110,7 +120,7 @@ impl FrontRing {
             return None;
         }
         let mut entry = vec![0; self.layout.entry];
-        self.page.read(self.slot_offset(self.rsp_cons), &mut entry);
+        self.pages.read(self.slot_offset(self.rsp_cons), &mut entry);
         self.rsp_cons = self.rsp_cons.wrapping_add(1);
         Some(Response {
             id: u64::from_le_bytes(entry[..8].try_into().unwrap_or_default()),
@@ -133,8 +143,8 @@ impl FrontRing {
 
     /// The bytes of slot `number`.
     pub fn slot(&self, number: u32) -> SlotPointer {
-        // SAFETY: The offset of a slot and the slot's bytes are inside the page.
-        let start = unsafe { self.page.address().add(self.slot_offset(number)) };
+        // SAFETY: The offset of a slot and the slot's bytes are inside the pages.
+        let start = unsafe { self.pages.address().add(self.slot_offset(number)) };
         SlotPointer {
             start,
             length: self.layout.entry,
@@ -142,7 +152,7 @@ impl FrontRing {
     }
 
     fn slot_offset(&self, number: u32) -> usize {
-        ENTRIES + (number % RING_SIZE) as usize * self.layout.entry
+        ENTRIES + (number % self.size()) as usize * self.layout.entry
     }
 
     fn index(&self, offset: usize) -> u32 {
@@ -158,9 +168,9 @@ impl FrontRing {
     }
 
     fn shared(&self, offset: usize) -> &AtomicU32 {
-        // SAFETY: The header's four indices are inside the page.
-        let pointer = unsafe { self.page.address().add(offset) };
-        // SAFETY: The page lives as long as `self`, is aligned, and both sides access its indices as aligned words.
+        // SAFETY: The header's four indices are inside the pages.
+        let pointer = unsafe { self.pages.address().add(offset) };
+        // SAFETY: The memory lives as long as `self`, is aligned, and both sides access its indices as aligned words.
         unsafe { AtomicU32::from_ptr(pointer.cast()) }
     }
 }

@@ -14,13 +14,16 @@ mod double_fetch;
 mod flush;
 mod hotplug;
 mod indices;
+mod indirect;
 mod io;
 mod lifecycle;
 mod malformed;
 mod nodes;
 mod patterns;
+mod queues;
 mod readonly;
 mod rewrites;
+mod rings;
 mod sharing;
 mod states;
 mod storms;
@@ -80,6 +83,9 @@ pub fn all() -> Vec<Scenario> {
         malformed::scenarios(),
         indices::scenarios(),
         double_fetch::scenarios(),
+        rings::scenarios(),
+        queues::scenarios(),
+        indirect::scenarios(),
         storms::scenarios(),
         nodes::scenarios(),
         states::scenarios(),

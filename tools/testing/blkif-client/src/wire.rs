@@ -50,10 +50,34 @@ pub mod state {
     pub const CLOSED: u32 = 6;
 }
 
+/// Nodes in which a backend says what it offers.
+pub mod offers {
+    /// The most pages of a ring, as a power of two.
+    pub const RING_ORDER: &str = "max-ring-page-order";
+    /// The most pages of a ring, in the older scheme.
+    pub const RING_PAGES: &str = "max-ring-pages";
+    /// The most rings of a disk.
+    pub const QUEUES: &str = "multi-queue-max-queues";
+    /// The most segments of an indirect request.
+    pub const INDIRECT: &str = "feature-max-indirect-segments";
+    /// Grants stay mapped.
+    pub const PERSISTENT: &str = "feature-persistent";
+    /// Sectors can be discarded.
+    pub const DISCARD: &str = "feature-discard";
+    /// Sectors can be erased.
+    pub const SECURE: &str = "discard-secure";
+}
+
 /// The most segments a direct request has.
 pub const MAX_SEGMENTS: usize = 11;
 
-/// Requests in a ring of one page, in both layouts.
+/// Segments in one page of an indirect request's list.
+pub const SEGMENTS_PER_LIST: usize = 512;
+
+/// Pages an indirect request can list its segments in.
+pub const MAX_LISTS: usize = 8;
+
+/// Requests in a ring of one page, in both layouts; in a longer ring it is as many times more.
 pub const RING_SIZE: u32 = 32;
 
 /// What the frontend writes as `protocol`.

@@ -6,6 +6,7 @@ use std::io::Read;
 
 use anyhow::{bail, Result};
 use blkif_client::backing::Disk;
+use blkif_client::features::Features;
 use blkif_client::frontend::Frontend;
 use blkif_client::peer::Peer;
 use blkif_client::vbd::{Spec, Vbd};
@@ -35,6 +36,9 @@ pub struct AttachOptions {
     /// The backend, which decides the layout when none is specified [default: the one that is loaded]
     #[arg(long)]
     peer: Option<Peer>,
+
+    #[command(flatten)]
+    features: Features,
 }
 
 impl AttachOptions {
@@ -53,7 +57,7 @@ impl AttachOptions {
             frontend_state: "1",
         };
         let vbd = Vbd::create(&XenStore::open()?.into(), &spec)?;
-        let mut frontend = Frontend::new(vbd, self.abi, self.abi.layout(peer))?;
+        let mut frontend = Frontend::new(vbd, self.abi, self.abi.layout(peer), self.features)?;
         frontend.connect()?;
         Ok(frontend)
     }

@@ -3,7 +3,7 @@
 //! `die-in-flight`: a frontend that is killed, started by the scenarios and by `soak`.
 
 use anyhow::Result;
-use blkif_client::wire::op;
+use blkif_client::traffic;
 use clap::Args;
 
 use super::attach::AttachOptions;
@@ -22,12 +22,7 @@ impl Arguments {
     /// Attaches, posts, and never returns.
     pub fn run(&self) -> Result<bool> {
         let mut frontend = self.disk.attach()?;
-        for number in 0..u64::from(self.requests) {
-            let operation = if number % 2 == 0 { op::READ } else { op::WRITE };
-            let request = frontend.request(operation, 8 * number, 4);
-            frontend.post(&request);
-        }
-        frontend.push();
+        traffic::post(&mut frontend, self.requests)?;
         // SAFETY: Ends the process; no memory is touched.
         unsafe { libc::raise(libc::SIGKILL) };
         unreachable!("the process outlived SIGKILL")

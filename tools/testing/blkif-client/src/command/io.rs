@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use blkif_client::load::{Direction, Load};
-use blkif_client::wire::{MAX_SEGMENTS, RING_SIZE};
+use blkif_client::wire::MAX_SEGMENTS;
 use clap::{Args, ValueEnum};
 
 use super::attach::AttachOptions;
@@ -36,7 +36,7 @@ pub struct Arguments {
     requests: u32,
 
     /// How many of them in flight at once
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=i64::from(RING_SIZE)))]
+    #[arg(long, default_value_t = 16)]
     depth: u32,
 
     /// Segments of a request, each a page

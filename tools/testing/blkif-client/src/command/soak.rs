@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use blkif_client::child;
-use blkif_client::frontend::Frontend;
+use blkif_client::features::Features;
 use blkif_client::ktap::Report;
 use blkif_client::nullblk::SlowDisk;
 use blkif_client::random::Random;
 use blkif_client::scenario::Bed;
+use blkif_client::traffic;
 use blkif_client::vbd::Spec;
-use blkif_client::wire::{op, state, Abi};
+use blkif_client::wire::{state, Abi};
 use clap::{Args, ValueEnum};
 
 use super::BedOptions;
@@ -46,6 +47,9 @@ pub struct Arguments {
     #[command(flatten)]
     bed: BedOptions,
 
+    #[command(flatten)]
+    features: Features,
+
     /// How many ends
     #[arg(long, default_value_t = 100)]
     count: u64,
@@ -64,6 +68,7 @@ impl Arguments {
     pub fn run(&self) -> Result<bool> {
         let slow = SlowDisk::new(DELAY)?;
         self.bed.with_bed(|bed| {
+            bed.features = self.features;
             let mut report = Report::new(1);
             let result = self.rounds(bed, &slow);
             report.add(&format!("soak of {} ends", self.count), result);
@@ -98,13 +103,19 @@ fn round(bed: &Bed, slow: &SlowDisk, end: End, random: &mut Random) -> Result<()
         device: Some(slow.disk.device),
         ..bed.spec()
     };
+    let requests = 1 + u32::try_from(random.below(bed.features.requests().into()))?;
     if end == End::Kill {
-        let requests = 1 + u32::try_from(random.below(32))?;
-        child::die_in_flight(spec.handle, slow.disk.device, bed.abi, requests)?;
+        child::die_in_flight(
+            spec.handle,
+            slow.disk.device,
+            bed.abi,
+            &bed.features,
+            requests,
+        )?;
         return bed.adopt(spec.handle).destroy();
     }
     let mut frontend = bed.attach_spec(&spec)?;
-    post(&mut frontend, 1 + random.below(32));
+    traffic::post(&mut frontend, requests)?;
     sleep(Duration::from_micros(random.below(10_000)));
     match end {
         End::Detach => frontend.detach(),
@@ -120,23 +131,10 @@ fn round(bed: &Bed, slow: &SlowDisk, end: End, random: &mut Random) -> Result<()
             frontend.vbd.wait_gone()
         }
         End::Reconnect => {
-            frontend.close()?;
-            frontend.renew()?;
-            frontend.vbd.set_state(state::INITIALISING)?;
-            frontend.connect()?;
-            post(&mut frontend, 4);
-            frontend.answers(4)?;
+            frontend.reconnect(bed.features)?;
+            frontend.expect_serving()?;
             frontend.detach()
         }
         End::Kill => Ok(()),
     }
-}
-
-fn post(frontend: &mut Frontend, count: u64) {
-    for number in 0..count {
-        let operation = if number % 2 == 0 { op::READ } else { op::WRITE };
-        let request = frontend.request(operation, 8 * number, 3);
-        frontend.post(&request);
-    }
-    frontend.push();
 }

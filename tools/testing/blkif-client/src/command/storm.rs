@@ -10,12 +10,14 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use blkif_client::features::Features;
 use blkif_client::frontend::Frontend;
 use blkif_client::ktap::Report;
 use blkif_client::random::Random;
 use blkif_client::scenario::Bed;
+use blkif_client::traffic;
 use blkif_client::vbd::Spec;
-use blkif_client::wire::{op, Abi};
+use blkif_client::wire::Abi;
 use clap::Args;
 
 use super::BedOptions;
@@ -24,6 +26,9 @@ use super::BedOptions;
 pub struct Arguments {
     #[command(flatten)]
     bed: BedOptions,
+
+    #[command(flatten)]
+    features: Features,
 
     /// How many disks to drive through a sequence each
     #[arg(long, default_value_t = 20)]
@@ -110,6 +115,7 @@ impl Arguments {
     /// Drives `count` disks; false when one did not survive it.
     pub fn run(&self) -> Result<bool> {
         self.bed.with_bed(|bed| {
+            bed.features = self.features;
             let mut report = Report::new(usize::try_from(self.count)?);
             for seed in self.seed..self.seed + self.count {
                 bed.start();
@@ -158,8 +164,12 @@ fn perform(bed: &Bed, frontend: &mut Frontend, step: Step) -> Result<()> {
         Renew => frontend.renew(),
         Unset(node) => frontend.vbd.unset(node),
         Requests => {
-            post_some(frontend);
-            Ok(())
+            while frontend
+                .queues
+                .iter_mut()
+                .any(|queue| queue.ring.take().is_some())
+            {}
+            traffic::post(frontend, 8)
         }
         Notify => {
             frontend.channel.notify();
@@ -179,14 +189,4 @@ fn perform(bed: &Bed, frontend: &mut Frontend, step: Step) -> Result<()> {
             Ok(())
         }
     }
-}
-
-/// Posts reads while there is room, and takes what answers there are.
-fn post_some(frontend: &mut Frontend) {
-    while frontend.ring.take().is_some() {}
-    for sector in 0..u64::from(frontend.ring.free().min(8)) {
-        let read = frontend.request(op::READ, sector, 2);
-        frontend.post(&read);
-    }
-    frontend.push();
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{bail, ensure, Result};
 
 use crate::backing::Disk;
+use crate::features::Features;
 use crate::frontend::Frontend;
 use crate::grants;
 use crate::peer::Peer;
@@ -26,6 +27,8 @@ pub struct Bed {
     pub peer: Peer,
     /// The layout to use.
     pub abi: Abi,
+    /// What frontends ask for.
+    pub features: Features,
     /// The device behind the disks; its contents are overwritten.
     pub disk: Disk,
     check_grants: bool,
@@ -40,6 +43,7 @@ impl Bed {
             store: Arc::new(XenStore::open()?),
             peer,
             abi: Abi::X86_64,
+            features: Features::default(),
             disk,
             check_grants,
             next_handle: Cell::new(FIRST_HANDLE),
@@ -93,7 +97,13 @@ impl Bed {
 
     /// Makes a disk and a frontend for it, which has not published anything.
     pub fn frontend(&self, spec: &Spec) -> Result<Frontend> {
-        Frontend::new(self.vbd(spec)?, self.abi, self.abi.layout(self.peer))
+        self.frontend_with(spec, self.features)
+    }
+
+    /// Makes a disk and a frontend for it, which has not published anything and will ask for `features`.
+    pub fn frontend_with(&self, spec: &Spec, features: Features) -> Result<Frontend> {
+        let layout = self.abi.layout(self.peer);
+        Frontend::new(self.vbd(spec)?, self.abi, layout, features)
     }
 
     /// Makes a disk, and a frontend once its backend waits for one.
@@ -106,6 +116,16 @@ impl Bed {
     /// Makes a disk and connects to it.
     pub fn attach(&self) -> Result<Frontend> {
         self.attach_spec(&self.spec())
+    }
+
+    /// Makes a disk and connects to it if the backend offers `features`; else skips the scenario.
+    pub fn attach_with(&self, features: Features) -> Result<Frontend> {
+        let mut frontend = self.frontend_with(&self.spec(), features)?;
+        frontend.vbd.wait_backend(&[state::INIT_WAIT])?;
+        frontend.need_rings()?;
+        frontend.connect()?;
+        frontend.need_requests()?;
+        Ok(frontend)
     }
 
     /// Makes a disk from `spec` and connects to it.

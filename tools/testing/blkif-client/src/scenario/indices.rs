@@ -9,6 +9,8 @@ use std::time::Duration;
 use anyhow::{ensure, Context, Result};
 
 use super::{Bed, Scenario};
+use crate::frontend::Frontend;
+use crate::request::Entry;
 use crate::wait::QUIET;
 use crate::wire::{op, state, RING_SIZE};
 
@@ -35,9 +37,12 @@ pub fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-/// Shows a request index `ahead` of the truth: the ring must stop, quietly, and the disk must still close.
 fn bogus(bed: &Bed, ahead: u32) -> Result<()> {
-    let mut frontend = bed.attach()?;
+    bogus_on(bed, bed.attach()?, ahead)
+}
+
+/// Shows a request index `ahead` of the truth: the ring must stop, quietly, and the disk must still close.
+pub fn bogus_on(bed: &Bed, mut frontend: Frontend, ahead: u32) -> Result<()> {
     frontend.expect_serving()?;
     frontend
         .ring

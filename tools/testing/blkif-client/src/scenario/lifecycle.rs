@@ -10,6 +10,7 @@ use super::{Bed, Scenario};
 use crate::child;
 use crate::frontend::Frontend;
 use crate::nullblk::SlowDisk;
+use crate::traffic;
 use crate::vbd::Spec;
 use crate::wire::{op, state, RING_SIZE};
 
@@ -67,29 +68,16 @@ fn end_in_flight(bed: &Bed, end: impl Fn(&Frontend) -> Result<()>) -> Result<()>
         device: Some(slow.disk.device),
         ..bed.spec()
     })?;
-    fill_ring(&mut frontend);
+    traffic::post(&mut frontend, RING_SIZE)?;
     end(&frontend)?;
     drop(frontend);
     bed.expect_attachable()
 }
 
-/// Posts as many requests as fit.
-fn fill_ring(frontend: &mut Frontend) {
-    for number in 0..u64::from(RING_SIZE) {
-        let request = frontend.request(
-            if number % 2 == 0 { op::READ } else { op::WRITE },
-            8 * number,
-            4,
-        );
-        frontend.post(&request);
-    }
-    frontend.push();
-}
-
 fn killed(bed: &Bed) -> Result<()> {
     let slow = SlowDisk::new(DELAY)?;
     let handle = bed.handle();
-    child::die_in_flight(handle, slow.disk.device, bed.abi, RING_SIZE)?;
+    child::die_in_flight(handle, slow.disk.device, bed.abi, &bed.features, RING_SIZE)?;
     // What a toolstack does when the domain is gone.
     bed.adopt(handle).destroy()?;
     bed.expect_attachable()
@@ -99,10 +87,7 @@ fn reconnect(bed: &Bed, times: u32) -> Result<()> {
     let mut frontend = bed.attach()?;
     for _ in 0..times {
         frontend.expect_serving()?;
-        frontend.close()?;
-        frontend.renew()?;
-        frontend.vbd.set_state(state::INITIALISING)?;
-        frontend.connect()?;
+        frontend.reconnect(bed.features)?;
     }
     frontend.detach()
 }

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests that are wrong in one way each (R2, R5).
+//! Requests that are wrong in one way each (R2, R5), and a few that only look so.
 //!
 //! Ten rings full of each are sent: every one must be answered, with the right status, and the disk must still serve.
+
+mod discard;
+mod indirect;
 
 use anyhow::{ensure, Result};
 
 use super::{Bed, Scenario};
 use crate::frontend::Frontend;
-use crate::gntalloc::{Access, Page};
-use crate::request::{Discard, Indirect, Request, Segment};
-use crate::wire::{op, status, MAX_SEGMENTS, RING_SIZE};
+use crate::gntalloc::{Access, Pages};
+use crate::request::{Entry, Request};
+use crate::wire::{offers, op, status, RING_SIZE, SEGMENTS_PER_LIST};
 
 /// A grant reference that no domain has.
 const NO_GRANT: u32 = 0xffff_fff0;
@@ -21,18 +24,42 @@ type Make = fn(&mut Material, u64) -> Vec<u8>;
 /// What wrong requests are made of.
 struct Material {
     frontend: Frontend,
-    read_only: Page,
+    read_only: Pages,
     sectors: u64,
+    /// Segments that an indirect request may have, or a list's where there is no such request.
+    most_segments: usize,
+    /// Room for the segments of one that has too many.
+    list: Pages,
+    /// What their segments are, so many that none is mapped more often at once than Xen can count.
+    data: Vec<Pages>,
 }
 
 impl Material {
+    fn new(frontend: Frontend) -> Result<Self> {
+        let most_segments = match frontend.vbd.backend_number(offers::INDIRECT)? {
+            0 => SEGMENTS_PER_LIST,
+            offered => usize::try_from(offered)?,
+        };
+        let lists = (most_segments + 1).div_ceil(SEGMENTS_PER_LIST);
+        Ok(Self {
+            read_only: frontend.grant(Access::ReadOnly)?,
+            sectors: frontend.sectors()?,
+            most_segments,
+            list: frontend.grant_many(lists, Access::ReadWrite)?,
+            data: (0..=(most_segments * RING_SIZE as usize / 100))
+                .map(|_| frontend.grant(Access::ReadWrite))
+                .collect::<Result<_>>()?,
+            frontend,
+        })
+    }
+
     /// A correct request over `pages` pages, to be spoilt.
     fn good(&self, operation: u8, pages: usize) -> Request {
         Request::new(operation, 0, &self.frontend.segments(pages))
     }
 
-    fn encode(&self, request: Request, id: u64) -> Vec<u8> {
-        request.with_id(id).encode(self.frontend.ring.layout())
+    fn encode(&self, request: &impl Entry) -> Vec<u8> {
+        request.encode(self.frontend.ring.layout())
     }
 }
 
@@ -47,28 +74,30 @@ enum Wanted {
 
 use Wanted::{ErrorIfFeature, Feature, Status};
 
+/// A row of a table: what is wrong, how to make it, what it is answered.
+type Row = (&'static str, Make, Wanted);
+
 const ERROR: Wanted = Status(status::ERROR);
 const NO_SUCH: Wanted = Status(status::EOPNOTSUPP);
-const INDIRECT: &str = "feature-max-indirect-segments";
 
 macro_rules! spoilt {
     ($operation:expr, $pages:expr, |$request:ident, $material:ident| $change:expr) => {
         |$material: &mut Material, id: u64| {
             let mut $request = $material.good($operation, $pages);
             $change;
-            $material.encode($request, id)
+            $material.encode(&$request.with_id(id))
         }
     };
     ($operation:expr, $pages:expr) => {
         |material: &mut Material, id: u64| {
             let request = material.good($operation, $pages);
-            material.encode(request, id)
+            material.encode(&request.with_id(id))
         }
     };
 }
 
 #[rustfmt::skip]
-const TABLE: &[(&str, Make, Wanted)] = &[
+const DIRECT: &[Row] = &[
     ("operation-4", spoilt!(op::RESERVED, 1), NO_SUCH),
     ("operation-7", spoilt!(7, 1), NO_SUCH),
     ("operation-77", spoilt!(77, 1), NO_SUCH),
@@ -99,21 +128,12 @@ const TABLE: &[(&str, Make, Wanted)] = &[
     ("one-bad-grant-of-11", spoilt!(op::READ, 11, |r, m| r.segments[5].gref = NO_GRANT), ERROR),
     ("bad-grant-last-of-11", spoilt!(op::WRITE, 11, |r, m| r.segments[10].gref = NO_GRANT), ERROR),
     ("read-into-a-read-only-grant", spoilt!(op::READ, 1, |r, m| r.segments[0].gref = m.read_only.gref()), ERROR),
-    ("discard", discard, Feature("feature-discard")),
-    ("discard-across-the-end", discard_across_the_end, ErrorIfFeature("feature-discard")),
-    ("discard-wraps", discard_wraps, ErrorIfFeature("feature-discard")),
-    ("indirect", indirect, Feature(INDIRECT)),
-    ("indirect-of-0-segments", indirect_of_0, ErrorIfFeature(INDIRECT)),
-    ("indirect-of-65535-segments", indirect_of_65535, ErrorIfFeature(INDIRECT)),
-    ("indirect-of-257-segments", indirect_of_257, ErrorIfFeature(INDIRECT)),
-    ("indirect-flush", indirect_flush, ErrorIfFeature(INDIRECT)),
-    ("indirect-in-indirect", indirect_in_indirect, ErrorIfFeature(INDIRECT)),
-    ("indirect-bad-list", indirect_bad_list, ErrorIfFeature(INDIRECT)),
 ];
 
 pub fn scenarios() -> Vec<Scenario> {
-    TABLE
-        .iter()
+    [DIRECT, discard::ROWS, indirect::ROWS]
+        .into_iter()
+        .flatten()
         .map(|(name, make, wanted)| {
             Scenario::each(format!("malformed/{name}"), move |bed| {
                 rings_full(bed, *make, wanted)
@@ -131,11 +151,7 @@ fn rings_full(bed: &Bed, make: Make, wanted: &Wanted) -> Result<()> {
         ErrorIfFeature(node) if frontend.vbd.backend_number(node)? > 0 => status::ERROR,
         Feature(_) | ErrorIfFeature(_) => status::EOPNOTSUPP,
     };
-    let mut material = Material {
-        read_only: frontend.grant(Access::ReadOnly)?,
-        sectors: frontend.sectors()?,
-        frontend,
-    };
+    let mut material = Material::new(frontend)?;
     let rings = bed.differs(
         2,
         10,
@@ -165,80 +181,4 @@ fn rings_full(bed: &Bed, make: Make, wanted: &Wanted) -> Result<()> {
     }
     material.frontend.expect_serving()?;
     material.frontend.detach()
-}
-
-fn discard_of(material: &Material, id: u64, sector: u64, count: u64) -> Vec<u8> {
-    let discard = Discard {
-        id,
-        flag: 0,
-        sector,
-        count,
-    };
-    discard.encode(material.frontend.ring.layout())
-}
-
-fn discard(material: &mut Material, id: u64) -> Vec<u8> {
-    discard_of(material, id, 1024, 1024)
-}
-
-fn discard_across_the_end(material: &mut Material, id: u64) -> Vec<u8> {
-    discard_of(material, id, material.sectors - 8, 16)
-}
-
-fn discard_wraps(material: &mut Material, id: u64) -> Vec<u8> {
-    discard_of(material, id, u64::MAX - 7, 16)
-}
-
-/// An indirect request whose list is the last data page and whose segments are the others.
-fn indirect_of(
-    material: &Material,
-    id: u64,
-    operation: u8,
-    nr_segments: u16,
-    list: Option<u32>,
-) -> Vec<u8> {
-    let pages = &material.frontend.pages;
-    let page = &pages[MAX_SEGMENTS - 1];
-    for (number, data) in pages.iter().take(MAX_SEGMENTS - 1).enumerate() {
-        let Segment { gref, first, last } = Segment::page(data.gref());
-        page.write(8 * number, &gref.to_le_bytes());
-        page.write(8 * number + 4, &[first, last, 0, 0]);
-    }
-    let request = Indirect {
-        id,
-        operation,
-        nr_segments,
-        sector: 0,
-        pages: [list.unwrap_or(page.gref()); 8],
-    };
-    request.encode(material.frontend.ring.layout())
-}
-
-fn indirect(material: &mut Material, id: u64) -> Vec<u8> {
-    indirect_of(material, id, op::READ, 8, None)
-}
-
-fn indirect_of_0(material: &mut Material, id: u64) -> Vec<u8> {
-    indirect_of(material, id, op::READ, 0, None)
-}
-
-fn indirect_of_65535(material: &mut Material, id: u64) -> Vec<u8> {
-    indirect_of(material, id, op::READ, u16::MAX, None)
-}
-
-/// 257 is 1 when cut to eight bits.
-fn indirect_of_257(material: &mut Material, id: u64) -> Vec<u8> {
-    indirect_of(material, id, op::READ, 257, None)
-}
-
-fn indirect_flush(material: &mut Material, id: u64) -> Vec<u8> {
-    indirect_of(material, id, op::FLUSH, 0, None)
-}
-
-fn indirect_in_indirect(material: &mut Material, id: u64) -> Vec<u8> {
-    indirect_of(material, id, op::INDIRECT, 1, None)
-}
-
-fn indirect_bad_list(material: &mut Material, id: u64) -> Vec<u8> {
-    indirect_of(material, id, op::READ, 8, Some(NO_GRANT))
 }

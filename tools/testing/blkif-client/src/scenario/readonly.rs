@@ -7,7 +7,7 @@ use anyhow::{ensure, Result};
 use super::{Bed, Scenario};
 use crate::frontend::Frontend;
 use crate::gntalloc::PAGE_SIZE;
-use crate::request::{Discard, Request};
+use crate::request::{Discard, Entry, Request};
 use crate::vbd::Spec;
 use crate::wire::{op, status};
 
@@ -84,7 +84,10 @@ fn discard(bed: &Bed) -> Result<()> {
         sector: 0,
         count: 8,
     };
-    let answer = frontend.call_raw(&request.encode(frontend.ring.layout()))?;
+    let answer = {
+        let entry = request.encode(frontend.ring.layout());
+        frontend.call_raw(&entry)?
+    };
     ensure!(
         answer.status == wanted && answer.id == 5,
         "answered {}, not {wanted}",

@@ -9,7 +9,6 @@ use anyhow::{ensure, Result};
 
 use super::{Bed, Scenario};
 use crate::backing::LoopDisk;
-use crate::frontend::Frontend;
 use crate::wait::QUIET;
 use crate::wire::{op, state};
 
@@ -34,14 +33,6 @@ pub fn scenarios() -> Vec<Scenario> {
     .into_iter()
     .chain(states)
     .collect()
-}
-
-/// The frontend comes back with another ring.
-fn reconnect(frontend: &mut Frontend) -> Result<()> {
-    frontend.vbd.set_state(state::INITIALISING)?;
-    frontend.vbd.wait_backend(&[state::INIT_WAIT])?;
-    frontend.renew()?;
-    frontend.connect()
 }
 
 /// Closed, new nodes and Initialised in one transaction: only Initialised is ever seen.
@@ -93,7 +84,7 @@ fn mode_while_closed(bed: &Bed) -> Result<()> {
     frontend.vbd.set_backend("mode", "r")?;
     frontend.vbd.plug(bed.disk.device)?;
     sleep(QUIET);
-    reconnect(&mut frontend)?;
+    frontend.come_back()?;
     let answer = bed.differs(
         0,
         -1,
@@ -112,8 +103,7 @@ fn device_while_connected(bed: &Bed) -> Result<()> {
     sleep(QUIET);
     // In use, the old one stays.
     frontend.expect_serving()?;
-    frontend.close()?;
-    reconnect(&mut frontend)?;
+    frontend.reconnect(bed.features)?;
     let expected = bed.differs(
         first,
         other.disk.sectors()?,
@@ -141,8 +131,7 @@ fn own_state(bed: &Bed, written: &str) -> Result<()> {
     frontend.vbd.set_backend("state", written)?;
     sleep(QUIET);
     frontend.expect_serving()?;
-    frontend.close()?;
-    reconnect(&mut frontend)?;
+    frontend.reconnect(bed.features)?;
     frontend.expect_serving()?;
     frontend.detach()
 }

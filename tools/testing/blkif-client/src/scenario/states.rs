@@ -7,6 +7,7 @@ use std::thread::sleep;
 use anyhow::{ensure, Result};
 
 use super::{Bed, Scenario};
+use crate::features::Naming;
 use crate::load::{Direction, Load};
 use crate::request::Request;
 use crate::vbd::Spec;
@@ -109,10 +110,7 @@ fn netbsd(bed: &Bed) -> Result<()> {
 /// Writes the nodes of both multi-page schemes, for a ring of one page.
 fn freebsd(bed: &Bed) -> Result<()> {
     let mut frontend = bed.waiting()?;
-    let ring = frontend.ring.gref().to_string();
-    frontend.vbd.set("num-ring-pages", "1")?;
-    frontend.vbd.set("ring-page-order", "0")?;
-    frontend.vbd.set("ring-ref0", &ring)?;
+    frontend.features.naming = Naming::Both;
     frontend.connect()?;
     frontend.expect_serving()?;
     frontend.detach()
@@ -230,9 +228,7 @@ fn closed_twice(bed: &Bed) -> Result<()> {
         frontend.vbd.set_state(state::CLOSED)?;
         frontend.vbd.wait_backend(&[state::CLOSED])?;
     }
-    frontend.renew()?;
-    frontend.vbd.set_state(state::INITIALISING)?;
-    frontend.connect()?;
+    frontend.come_back()?;
     frontend.expect_serving()?;
     frontend.detach()
 }
