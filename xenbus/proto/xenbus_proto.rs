@@ -45,6 +45,7 @@ pub mod abi;
 pub mod blkif;
 pub mod budget;
 pub mod device;
+pub mod grant_cache;
 pub mod merge;
 pub mod message;
 pub mod negotiation;

@@ -13,6 +13,7 @@ use xenbus_proto::slot::RawSlot;
 #[path = "../../../fuzz/src/frontend.rs"]
 mod frontend;
 mod fuzz;
+mod grant_cache;
 #[path = "../../../../../xenbus/proto/ring/mock.rs"]
 mod mock;
 mod parser;
