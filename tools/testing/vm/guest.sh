@@ -17,6 +17,7 @@ guest_vcpus=1
 guest_options=()      # more lines for xl's configuration
 guest_programs=()     # more programs the job needs, by name
 guest_modules=()      # more kernel modules the job needs, by name
+guest_initrd=''       # an initramfs of guest-initrd that is ready, job and all
 guest_kernel_args=''  # more words for the guest's command line
 
 guest_dir() { echo "/run/guests/$1"; }
@@ -31,7 +32,11 @@ guest_start() {
 	rm -rf "$dir" && mkdir -p "$dir" || return
 	# A console log of an earlier guest of this name would answer for this one.
 	rm -f "$(guest_console "$name")"
-	guest_make_initrd "$dir/initrd" "$job" || return
+	if [ -n "$guest_initrd" ]; then
+		ln -s "$guest_initrd" "$dir/initrd"
+	else
+		guest_make_initrd "$dir/initrd" "$job" || return
+	fi
 	cat >"$dir/config" <<-END
 		name = "$name"
 		type = "pv"

@@ -41,6 +41,14 @@ copied_files() {
 	done
 }
 
+# Prints where a file of this checkout is in the sandbox.
+in_checkout() { # FILE
+	local file
+	file=$(realpath "$1")
+	if ! [ -f "$file" ] || [[ $file != "$top"/* ]]; then die "there is no file $1 in this checkout"; fi
+	echo "/src/${file#"$top/"}"
+}
+
 # Sets interpreter to what the first line of a script asks for, or to a shell.
 interpreter() { # SCRIPT
 	local line=''

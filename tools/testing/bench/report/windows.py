@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the counting plugin counted: blocks of instructions, by processor, for one I/O of a job."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from .symbols import Symbols
+
+DOM0_CPU = 0
+
+
+def read_window(path):
+    """The executions of each block: {(processor, address, instructions): executions}."""
+    window = {}
+    with open(path, encoding="ascii") as lines:
+        for line in lines:
+            cpu, address, instructions, executions = line.split()
+            window[int(cpu), int(address, 16), int(instructions)] = int(executions)
+    return window
+
+
+@dataclass
+class Measurement:
+    """A job on one backend. Figures are for one I/O: the difference of the larger and the smaller window
+    divided by the difference of their numbers of I/Os, so that what a run costs by itself is not in it."""
+
+    backend: str
+    job: str
+    small: dict
+    large: dict
+    ios: int
+    symbols: dict  # of dom0 and of a guest
+
+    def blocks(self):
+        """Yields (processor, address, instructions, executions for one I/O)."""
+        for key in self.small.keys() | self.large.keys():
+            executions = self.large.get(key, 0) - self.small.get(key, 0)
+            yield *key, executions / self.ios
+
+    def symbols_of(self, cpu):
+        return self.symbols["dom0" if cpu == DOM0_CPU else "guest"]
+
+    def by_place(self):
+        """Instructions as {(processor, place): instructions}."""
+        places = defaultdict(float)
+        for cpu, address, instructions, executions in self.blocks():
+            places[cpu, self.symbols_of(cpu).place(address)] += instructions * executions
+        return places
+
+    def by_function(self):
+        """Instructions as {(processor, module, function): instructions}."""
+        functions = defaultdict(float)
+        for cpu, address, instructions, executions in self.blocks():
+            name, module = self.symbols_of(cpu).find(address)
+            functions[cpu, module or self.symbols_of(cpu).place(address), name] += instructions * executions
+        return functions
+
+    def calls(self):
+        """How often functions were entered, as {(processor, function): entries}."""
+        entries = defaultdict(float)
+        for cpu, address, _, executions in self.blocks():
+            symbols = self.symbols_of(cpu)
+            if symbols.starts_at(address):
+                entries[cpu, symbols.find(address)[0]] += executions
+        return entries
+
+
+def read_results(folder):
+    """Reads all measurements of a run from the folder of its results."""
+    folder = Path(folder)
+    symbols = {}
+    measurements = []
+    for number, line in enumerate((folder / "jobs").read_text(encoding="ascii").splitlines()):
+        backend, job, count = line.split()
+        if backend not in symbols:
+            common = [folder / "xen.symbols", folder / "linux.symbols"]
+            symbols[backend] = {
+                "dom0": Symbols(*common, folder / f"{backend}.symbols"),
+                "guest": Symbols(*common, folder / "guest.symbols"),
+            }
+        small, large = (read_window(folder / f"window-{2 * number + i:03}") for i in (0, 1))
+        measurements.append(Measurement(backend, job, small, large, 2 * int(count), symbols[backend]))
+    return measurements
