@@ -176,7 +176,8 @@ where
     fn offer(&mut self, abilities: &Abilities) -> Result<FrontendOffer, Failure<E>> {
         let protocol = self.node(Key::new("protocol"))?;
         let protocol = Protocol::parse(protocol.as_deref()).map_err(Unusable::Protocol)?;
-        let persistent = abilities.persistent_grants && self.persistent()?;
+        let persistent =
+            abilities.persistent_grants && self.says_yes(Key::new("feature-persistent"))?;
         let count = self.queue_count(abilities.max_queues())?;
         let shape = self.shape(abilities.max_order())?;
 
@@ -205,10 +206,11 @@ where
         })
     }
 
-    /// Whether the frontend uses the same grants again and again.
-    fn persistent(&mut self) -> Result<bool, Failure<E>> {
-        let value = self.number(Key::new("feature-persistent"), parse_u32)?;
-        Ok(value.is_some_and(|value| value != 0))
+    /// Whether a feature is asked for. It can be done without, so what is no number is a no.
+    fn says_yes(&mut self, key: Key) -> Result<bool, Failure<E>> {
+        let node = self.node(key)?;
+        let number = node.as_deref().map(parse_u32);
+        Ok(matches!(number, Some(Ok(1..))))
     }
 
     fn queue_count(&mut self, max: u32) -> Result<usize, Failure<E>> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! libFuzzer plays the frontend.
+//! libFuzzer plays the frontend: the first bit says whether before it is connected or after.
 
 #![no_main]
 
@@ -15,5 +15,9 @@ mod frontend;
 #[path = "../../../../xenbus/proto/ring/mock.rs"]
 #[expect(dead_code, reason = "the fuzzer writes to the ring by itself")]
 mod mock;
+mod offer;
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| frontend::play(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| match input {
+    [0x80..=0xff, nodes @ ..] => offer::play(nodes),
+    moves => frontend::play(moves),
+});

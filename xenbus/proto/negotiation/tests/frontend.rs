@@ -193,6 +193,10 @@ fn layout_and_grants_are_as_the_frontend_says() {
     assert_eq!(with("x86_32-abi", "0").protocol().abi(), Abi::X86_32);
     assert!(!with("x86_32-abi", "0").persistent());
     assert!(with("x86_64-abi", "1").persistent());
+    // A feature that can be done without is no reason to refuse the frontend.
+    for text in ["yes please", "-1", "", "4294967296"] {
+        assert!(!with("x86_64-abi", text).persistent());
+    }
 
     let bare = &[("ring-ref", "8"), ("event-channel", "15")];
     let bare = read(&EVERYTHING, bare).unwrap();
@@ -250,11 +254,6 @@ fn one_bad_node_makes_an_offer_unusable() {
     let port = Port(15);
     let table = [
         ("protocol", "ia64-abi", Unusable::Protocol(unknown)),
-        (
-            "feature-persistent",
-            "yes",
-            not_a_number("feature-persistent"),
-        ),
         (
             "multi-queue-num-queues",
             "0",

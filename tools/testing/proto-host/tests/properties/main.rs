@@ -16,6 +16,8 @@ mod fuzz;
 mod grant_cache;
 #[path = "../../../../../xenbus/proto/ring/mock.rs"]
 mod mock;
+#[path = "../../../fuzz/src/offer.rs"]
+mod offer;
 mod parser;
 mod ring;
 mod state;
