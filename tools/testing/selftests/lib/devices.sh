@@ -26,19 +26,45 @@ is_free() { python3 -c 'import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_EX
 
 sectors_of() { blockdev --getsz "$1"; }
 
-# Sets `slow` to a null_blk device that answers after MICROSECONDS and keeps what is written to it.
-make_slow() { # MICROSECONDS
-    local dir=/sys/kernel/config/nullb/slow$BASHPID
+# make_null ATTRIBUTE=VALUE…: sets `null` to a null_blk device of 64 MiB that keeps what is written to it, unless its
+# attributes say otherwise, and `null_attributes` to their directory.
+make_null() {
+    local attribute
+    null_attributes=/sys/kernel/config/nullb/null$BASHPID-$((made_nulls += 1))
     [ -d /sys/kernel/config/nullb ] || modprobe null_blk nr_devices=0
     [ -d /sys/kernel/config/nullb ] || mount -t configfs none /sys/kernel/config
-    mkdir "$dir"
-    at_end rmdir "$dir"
-    echo 1024 >"$dir/size"
-    echo 512 >"$dir/blocksize"
-    echo 1 >"$dir/memory_backed"
-    echo 2 >"$dir/irqmode"
-    echo $(($1 * 1000)) >"$dir/completion_nsec"
-    echo 1 >"$dir/power"
-    slow=/dev/${dir##*/}
-    [ -b "$slow" ] || slow=/dev/nullb$(cat "$dir/index")
+    mkdir "$null_attributes"
+    at_end rmdir "$null_attributes"
+    for attribute in size=64 blocksize=512 memory_backed=1 "$@" power=1; do
+        echo "${attribute#*=}" >"$null_attributes/${attribute%%=*}"
+    done
+    null=/dev/${null_attributes##*/}
+    [ -b "$null" ] || null=/dev/nullb$(cat "$null_attributes/index")
 }
+made_nulls=0
+
+# Sets `slow` to a null_blk device that answers after MICROSECONDS and keeps what is written to it.
+make_slow() { # MICROSECONDS
+    make_null size=1024 irqmode=2 completion_nsec=$(($1 * 1000))
+    # shellcheck disable=SC2034 # for the test
+    slow=$null
+}
+
+# make_scsi PARAMETER=VALUE…: sets `scsi` to a disk of 8 MiB by scsi_debug; there is one at a time.
+make_scsi() {
+    modprobe sd_mod
+    modprobe scsi_debug dev_size_mb=8 delay=0 lbpu=1 "$@"
+    at_end patiently rmmod scsi_debug
+    patiently scsi_disk_is_there
+}
+
+scsi_disk_is_there() {
+    scsi=/dev/$(ls -1 /sys/bus/pseudo/drivers/scsi_debug/adapter*/host*/target*/*/block 2>/dev/null)
+    [ -b "$scsi" ]
+}
+
+# queue_limit DEVICE NAME: prints what the kernel says of a disk's queue, e.g. logical_block_size.
+queue_limit() { cat "/sys/class/block/${1#/dev/}/queue/$2"; }
+
+# queue_set DEVICE NAME VALUE
+queue_set() { echo "$3" >"/sys/class/block/${1#/dev/}/queue/$2"; }

@@ -36,6 +36,11 @@ vbd_name_device() {
 
 vbd_state() { xenstore-read "$(vbd_backend "$1")/state" 2>/dev/null || echo none; }
 
+# vbd_says HANDLE NODE, vbd_frontend_says HANDLE NODE: print what the backend, or the frontend, has published;
+# nothing when there is no such node.
+vbd_says() { xenstore-read "$(vbd_backend "$1")/$2" 2>/dev/null || :; }
+vbd_frontend_says() { xenstore-read "$(vbd_frontend "$1")/$2" 2>/dev/null || :; }
+
 # vbd_error HANDLE: prints what the backend says is wrong; nothing when nothing is.
 vbd_error() { xenstore-read "/local/domain/0/error/backend/vbd/0/$1/error" 2>/dev/null || :; }
 
