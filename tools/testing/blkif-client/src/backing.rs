@@ -26,6 +26,15 @@ impl fmt::Display for Device {
     }
 }
 
+/// What a device discards at a time, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiscardUnit {
+    /// The size of a unit.
+    pub granularity: u64,
+    /// Where the first whole unit begins.
+    pub alignment: u64,
+}
+
 /// A block device that exists.
 #[derive(Clone, Debug)]
 pub struct Disk {
@@ -62,6 +71,23 @@ impl Disk {
     /// Whether the device has a volatile write cache, so that flushes mean something.
     pub fn has_write_cache(&self) -> Result<bool> {
         Ok(self.sysfs("queue/write_cache")? == "write back")
+    }
+
+    /// What the device says of discards, if it knows them.
+    pub fn discard(&self) -> Result<Option<DiscardUnit>> {
+        let number = |attribute: &str| -> Result<u64> { Ok(self.sysfs(attribute)?.parse()?) };
+        if number("queue/discard_max_bytes")? == 0 {
+            return Ok(None);
+        }
+        Ok(Some(DiscardUnit {
+            granularity: number("queue/discard_granularity")?,
+            alignment: number("discard_alignment")?,
+        }))
+    }
+
+    /// Whether the device is a file.
+    pub fn is_loop(&self) -> bool {
+        self.sysfs("loop/backing_file").is_ok()
     }
 
     /// Whether nobody claims the device.

@@ -44,17 +44,20 @@ pub struct Features {
 
 impl Default for Features {
     fn default() -> Self {
-        Self {
-            queues: 1,
-            order: 0,
-            naming: Naming::Order,
-            persistent: false,
-            indirect: false,
-        }
+        Self::NONE
     }
 }
 
 impl Features {
+    /// One ring of one page, and nothing more.
+    pub const NONE: Self = Self {
+        queues: 1,
+        order: 0,
+        naming: Naming::Order,
+        persistent: false,
+        indirect: false,
+    };
+
     /// Pages of each ring.
     pub fn pages(&self) -> usize {
         1 << self.order

@@ -6,6 +6,7 @@
 //! order takes the steps one by one.
 
 mod nodes;
+mod requests;
 
 use std::ops::{Deref, DerefMut};
 use std::time::Instant;
@@ -17,11 +18,10 @@ use crate::features::Features;
 use crate::gntalloc::{Access, GrantDevice, Pages};
 use crate::ktap::Skip;
 use crate::queue::Queue;
-use crate::request::{write_list, Indirect, Request, Segment};
 use crate::ring::{FrontRing, Response};
 use crate::vbd::Vbd;
 use crate::wait::PATIENCE;
-use crate::wire::{op, state, Abi, Layout, MAX_SEGMENTS, SEGMENTS_PER_LIST};
+use crate::wire::{op, state, Abi, Layout, MAX_SEGMENTS};
 
 /// Our end of a disk; stands for its first queue, the only one of most disks.
 ///
@@ -196,46 +196,6 @@ impl Frontend {
     /// The disk's size as the backend says it, in sectors of 512 bytes.
     pub fn sectors(&self) -> Result<u64> {
         self.vbd.backend_number("sectors")
-    }
-
-    /// Whole-page segments of the first `count` data pages.
-    pub fn segments(&self, count: usize) -> Vec<Segment> {
-        self.pages
-            .iter()
-            .take(count)
-            .map(|page| Segment::page(page.gref()))
-            .collect()
-    }
-
-    /// A request over the first `pages` data pages with an id of its own.
-    pub fn request(&mut self, operation: u8, sector: u64, pages: usize) -> Request {
-        let request = Request::new(operation, sector, &self.segments(pages));
-        request.with_id(self.fresh_id())
-    }
-
-    /// Grants the pages of a list and writes `segments` into them.
-    pub fn list(&self, segments: &[Segment]) -> Result<Pages> {
-        let count = segments.len().div_ceil(SEGMENTS_PER_LIST).max(1);
-        let list = self.grants.pages(count, Access::ReadWrite)?;
-        write_list(&list, segments);
-        Ok(list)
-    }
-
-    /// An indirect request with an id of its own.
-    pub fn indirect(
-        &mut self,
-        operation: u8,
-        sector: u64,
-        segments: u16,
-        list: &Pages,
-    ) -> Indirect {
-        Indirect::new(operation, sector, segments, list).with_id(self.fresh_id())
-    }
-
-    /// An id not used before.
-    pub fn fresh_id(&mut self) -> u64 {
-        self.next_id = self.next_id.wrapping_add(0x0001_0000_0001);
-        self.next_id
     }
 
     /// Fails unless the disk still writes and reads, and every slot of its rings is free.

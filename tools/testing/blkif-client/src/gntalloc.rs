@@ -2,7 +2,7 @@
 
 //! Pages shared with another domain, by `/dev/xen/gntalloc`.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::os::fd::AsRawFd;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -19,6 +19,8 @@ const fn ioctl_number(number: u64, size: usize) -> u64 {
 
 /// The most pages that are allocated together: twice the longest ring that any backend offers.
 pub const MAX_PAGES: usize = 64;
+
+const LIMIT: &str = "/sys/module/xen_gntalloc/parameters/limit";
 
 /// What the ioctl's number says of the structure's size: room for one reference, and padding.
 const ALLOC_GREF_SIZE: usize = 24;
@@ -69,6 +71,15 @@ impl GrantDevice {
         Ok(Self {
             file: Arc::new(file),
         })
+    }
+
+    /// Lets `count` pages be granted at once by all users of the device, if fewer could be.
+    pub fn allow(count: u32) -> Result<()> {
+        let now: u32 = fs::read_to_string(LIMIT)?.trim().parse()?;
+        if now < count {
+            fs::write(LIMIT, count.to_string()).with_context(|| format!("cannot set {LIMIT}"))?;
+        }
+        Ok(())
     }
 
     /// Allocates one zeroed page and grants it to domain 0.

@@ -15,6 +15,20 @@ pub fn mapped() -> Result<Vec<String>> {
     Ok(parse(&run("xl", &["dmesg"])?))
 }
 
+/// Returns the references of domain 0's grants that are mapped.
+pub fn mapped_references() -> Result<Vec<u32>> {
+    Ok(mapped()?
+        .iter()
+        .filter_map(|line| reference(line))
+        .collect())
+}
+
+/// The reference that a line of the report begins with.
+fn reference(line: &str) -> Option<u32> {
+    let (number, _) = line.strip_prefix("[0x")?.split_once(']')?;
+    u32::from_str_radix(number, 16).ok()
+}
+
 fn parse(log: &str) -> Vec<String> {
     let report = log.rfind(HEADING).map_or("", |start| &log[start..]);
     let mut ours = false;
@@ -44,6 +58,8 @@ mod tests {
                    (XEN) grant-table for remote d1 (v1)\n\
                    (XEN) [0x002]      0 0x1 0x00000001          0 0x1 0x19\n";
         assert!(parse(log).is_empty());
-        assert_eq!(parse(&log[..log.len() / 2]).len(), 1);
+        let first = parse(&log[..log.len() / 2]);
+        assert_eq!(first.len(), 1);
+        assert_eq!(reference(&first[0]), Some(1));
     }
 }

@@ -2,10 +2,13 @@
 
 //! Many requests in flight: write a pattern over a range of the disk, or read it back and compare.
 
+mod transfer;
+
 use std::collections::HashMap;
 
 use anyhow::{bail, ensure, Context, Result};
 
+use self::transfer::Transfer;
 use crate::frontend::Frontend;
 use crate::gntalloc::{Access, Pages};
 use crate::pattern::{self, SECTOR_SIZE};
@@ -37,22 +40,6 @@ pub struct Load {
     pub segments: usize,
     /// Whether segments begin and end at any sector of their page, and requests have any number of segments.
     pub ragged: bool,
-}
-
-/// A request under way: its shape and the slot of data pages it uses.
-struct Transfer {
-    sector: u64,
-    segments: Vec<(u8, u8)>,
-    slot: usize,
-}
-
-impl Transfer {
-    fn sectors(&self) -> u64 {
-        self.segments
-            .iter()
-            .map(|(first, last)| u64::from(last - first) + 1)
-            .sum()
-    }
 }
 
 impl Load {
@@ -238,20 +225,5 @@ impl Run<'_> {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_transfer_counts_both_ends_of_a_segment() {
-        let transfer = Transfer {
-            sector: 0,
-            segments: vec![(0, 7), (3, 3), (6, 7)],
-            slot: 0,
-        };
-        assert_eq!(transfer.sectors(), 8 + 1 + 2);
     }
 }

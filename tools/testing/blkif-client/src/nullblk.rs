@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A slow disk: null_blk with a completion delay, so that requests are certainly in flight when something happens.
+//!
+//! It keeps what is written, has a volatile write cache and knows discards, so that every request means something.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,6 +43,9 @@ impl SlowDisk {
             ("irqmode", "2".to_owned()),
             ("completion_nsec", delay.as_nanos().to_string()),
             ("hw_queue_depth", "128".to_owned()),
+            ("memory_backed", "1".to_owned()),
+            ("discard", "1".to_owned()),
+            ("cache_size", "8".to_owned()),
             ("power", "1".to_owned()),
         ] {
             let path = directory.join(setting);

@@ -17,6 +17,16 @@ pub enum Peer {
 }
 
 impl Peer {
+    /// The number that a module parameter of the backend has, if there is one.
+    pub fn parameter(self, name: &str) -> Option<u64> {
+        let module = match self {
+            Self::XenBlkback => "xen_blkback",
+            Self::Xbdback => "xbdback",
+        };
+        let path = format!("/sys/module/{module}/parameters/{name}");
+        std::fs::read_to_string(path).ok()?.trim().parse().ok()
+    }
+
     /// Finds out which backend is loaded.
     pub fn loaded() -> Result<Self> {
         let loaded = |module: &str| Path::new("/sys/module").join(module).exists();

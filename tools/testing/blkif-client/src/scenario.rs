@@ -10,6 +10,7 @@
 //! purpose, say both answers and the reason with [`Bed::differs`].
 
 mod bed;
+mod discard;
 mod double_fetch;
 mod flush;
 mod hotplug;
@@ -20,6 +21,7 @@ mod lifecycle;
 mod malformed;
 mod nodes;
 mod patterns;
+mod persistent;
 mod queues;
 mod readonly;
 mod rewrites;
@@ -86,6 +88,8 @@ pub fn all() -> Vec<Scenario> {
         rings::scenarios(),
         queues::scenarios(),
         indirect::scenarios(),
+        discard::scenarios(),
+        persistent::scenarios(),
         storms::scenarios(),
         nodes::scenarios(),
         states::scenarios(),

@@ -120,7 +120,12 @@ impl Bed {
 
     /// Makes a disk and connects to it if the backend offers `features`; else skips the scenario.
     pub fn attach_with(&self, features: Features) -> Result<Frontend> {
-        let mut frontend = self.frontend_with(&self.spec(), features)?;
+        self.attach_spec_with(&self.spec(), features)
+    }
+
+    /// Makes a disk from `spec` and connects to it if the backend offers `features`; else skips the scenario.
+    pub fn attach_spec_with(&self, spec: &Spec, features: Features) -> Result<Frontend> {
+        let mut frontend = self.frontend_with(spec, features)?;
         frontend.vbd.wait_backend(&[state::INIT_WAIT])?;
         frontend.need_rings()?;
         frontend.connect()?;
@@ -130,9 +135,7 @@ impl Bed {
 
     /// Makes a disk from `spec` and connects to it.
     pub fn attach_spec(&self, spec: &Spec) -> Result<Frontend> {
-        let mut frontend = self.frontend(spec)?;
-        frontend.connect()?;
-        Ok(frontend)
+        self.attach_spec_with(spec, self.features)
     }
 
     /// Fails unless a new disk on the same device connects, works and goes away: nothing before did lasting harm.

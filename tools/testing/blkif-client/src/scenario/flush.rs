@@ -2,14 +2,22 @@
 
 //! Flushes and barriers, with and without data.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{ensure, Result};
 
 use super::{Bed, Scenario};
+use crate::features::Features;
 use crate::frontend::Frontend;
 use crate::gntalloc::PAGE_SIZE;
 use crate::ktap::Skip;
+use crate::nullblk::SlowDisk;
 use crate::request::Request;
+use crate::vbd::Spec;
 use crate::wire::{op, RING_SIZE};
+
+/// How long each request takes where the order of two is looked at.
+const DELAY: Duration = Duration::from_millis(300);
 
 pub fn scenarios() -> Vec<Scenario> {
     vec![
@@ -19,6 +27,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario::each("flush/empty-barrier", |bed| empty(bed, op::BARRIER)),
         Scenario::each("flush/barrier-with-data", |bed| with_data(bed, op::BARRIER)),
         Scenario::each("flush/among-writes-in-flight", among_writes),
+        Scenario::once("flush/barrier-across-queues", across_queues),
     ]
 }
 
@@ -90,5 +99,54 @@ fn among_writes(bed: &Bed) -> Result<()> {
         answers.iter().all(|answer| answer.status == 0),
         "a request failed"
     );
+    frontend.detach()
+}
+
+/// A barrier in one queue begins when a write in the other is done, and ends before a later one begins.
+fn across_queues(bed: &Bed) -> Result<()> {
+    let slow = SlowDisk::new(DELAY)?;
+    let spec = Spec {
+        device: Some(slow.disk.device),
+        ..bed.spec()
+    };
+    let features = Features {
+        queues: 2,
+        ..Features::NONE
+    };
+    let mut frontend = bed.attach_spec_with(&spec, features)?;
+    let ordered = bed.differs(
+        false,
+        true,
+        "a barrier of xen-blkback concerns the requests of its own queue only",
+    );
+    if !ordered {
+        return frontend.detach();
+    }
+    let start = Instant::now();
+    let before = frontend.request(op::WRITE, 0, 1);
+    frontend.queues[0].post(&before);
+    frontend.queues[0].push();
+    let barrier = Request::new(op::BARRIER, 0, &[]).with_id(frontend.fresh_id());
+    frontend.queues[1].post(&barrier);
+    frontend.queues[1].push();
+    std::thread::sleep(DELAY / 4);
+    let after = frontend.request(op::WRITE, 0, 1);
+    frontend.queues[0].post(&after);
+    frontend.queues[0].push();
+
+    for (what, request) in [("write", &before), ("barrier", &barrier), ("write", &after)] {
+        let answer = frontend.any_answer()?;
+        ensure!(
+            answer.id == request.id && answer.status == 0,
+            "not the {what} was answered next, or with {}",
+            answer.status
+        );
+        let least = if request.id == barrier.id { 2 } else { 1 };
+        let elapsed = start.elapsed();
+        ensure!(
+            elapsed >= DELAY * least,
+            "the {what} was done after {elapsed:?}, together with what it waits for"
+        );
+    }
     frontend.detach()
 }

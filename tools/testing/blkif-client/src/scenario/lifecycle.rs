@@ -8,76 +8,111 @@ use anyhow::Result;
 
 use super::{Bed, Scenario};
 use crate::child;
+use crate::features::{Features, Naming};
 use crate::frontend::Frontend;
 use crate::nullblk::SlowDisk;
 use crate::traffic;
 use crate::vbd::Spec;
-use crate::wire::{op, state, RING_SIZE};
+use crate::wire::{op, state};
 
 /// Long enough for everything in flight to be in flight when the end comes.
 const DELAY: Duration = Duration::from_millis(300);
 
+/// How a frontend ends, what it is called, and whether the ring's layout may matter.
+type End = (&'static str, bool, fn(&Frontend) -> Result<()>);
+
+const ENDS: &[End] = &[
+    ("closing", true, Frontend::close),
+    ("closed", false, |frontend| {
+        frontend.vbd.set_state(state::CLOSED)?;
+        frontend.vbd.wait_backend(&[state::CLOSED]).map(|_| ())
+    }),
+    ("frontend-directory-removed", false, |frontend| {
+        frontend.vbd.remove_frontend()
+    }),
+    ("backend-directory-removed", false, |frontend| {
+        frontend.vbd.remove_backend()?;
+        frontend.vbd.wait_gone()
+    }),
+    ("both-directories-removed", false, |frontend| {
+        frontend.vbd.remove_backend()?;
+        frontend.vbd.remove_frontend()?;
+        frontend.vbd.wait_gone()
+    }),
+];
+
+/// Two full rings of four pages, with requests of every kind.
+const EVERYTHING: Features = Features {
+    queues: 2,
+    order: 2,
+    naming: Naming::Order,
+    persistent: true,
+    indirect: true,
+};
+
 pub fn scenarios() -> Vec<Scenario> {
-    vec![
-        Scenario::each("lifecycle/closing-with-32-in-flight", |bed| {
-            end_in_flight(bed, |frontend| frontend.close())
-        }),
-        Scenario::once("lifecycle/closed-with-32-in-flight", |bed| {
-            end_in_flight(bed, |frontend| {
-                frontend.vbd.set_state(state::CLOSED)?;
-                frontend.vbd.wait_backend(&[state::CLOSED]).map(|_| ())
+    let ends = [
+        ("32-in-flight", Features::NONE),
+        ("256-mixed-in-flight", EVERYTHING),
+    ]
+    .into_iter()
+    .flat_map(|(load, features)| {
+        ENDS.iter().map(move |(end, per_abi, act)| Scenario {
+            per_abi: *per_abi,
+            ..Scenario::once(format!("lifecycle/{end}-with-{load}"), move |bed| {
+                end_in_flight(bed, features, *act)
             })
+        })
+    });
+    let others = [
+        Scenario::once("lifecycle/frontend-killed-with-32-in-flight", |bed| {
+            killed(bed, Features::NONE)
         }),
         Scenario::once(
-            "lifecycle/frontend-directory-removed-with-32-in-flight",
-            |bed| end_in_flight(bed, |frontend| frontend.vbd.remove_frontend()),
+            "lifecycle/frontend-killed-with-256-mixed-in-flight",
+            |bed| killed(bed, EVERYTHING),
         ),
-        Scenario::once(
-            "lifecycle/backend-directory-removed-with-32-in-flight",
-            |bed| {
-                end_in_flight(bed, |frontend| {
-                    frontend.vbd.remove_backend()?;
-                    frontend.vbd.wait_gone()
-                })
-            },
-        ),
-        Scenario::once(
-            "lifecycle/both-directories-removed-with-32-in-flight",
-            |bed| {
-                end_in_flight(bed, |frontend| {
-                    frontend.vbd.remove_backend()?;
-                    frontend.vbd.remove_frontend()?;
-                    frontend.vbd.wait_gone()
-                })
-            },
-        ),
-        Scenario::once("lifecycle/frontend-killed-with-32-in-flight", killed),
         Scenario::once("lifecycle/reconnected-25-times", |bed| reconnect(bed, 25)),
         Scenario::once("lifecycle/attached-and-detached-25-times", |bed| {
             (0..25).try_for_each(|_| bed.expect_attachable())
         }),
         Scenario::once("lifecycle/same-number-again-at-once", same_number_again),
         Scenario::once("lifecycle/eight-disks-at-once", eight_disks),
-    ]
+    ];
+    ends.chain(others).collect()
 }
 
-/// Fills the ring of a disk that answers late, ends the frontend by `end`, and sees that all is released.
-fn end_in_flight(bed: &Bed, end: impl Fn(&Frontend) -> Result<()>) -> Result<()> {
-    let slow = SlowDisk::new(DELAY)?;
-    let mut frontend = bed.attach_spec(&Spec {
+/// A disk that answers late.
+fn slow_spec(bed: &Bed, slow: &SlowDisk) -> Spec {
+    Spec {
         device: Some(slow.disk.device),
         ..bed.spec()
-    })?;
-    traffic::post(&mut frontend, RING_SIZE)?;
+    }
+}
+
+/// Fills the rings of a disk that answers late, ends the frontend by `end`, and sees that all is released.
+fn end_in_flight(bed: &Bed, features: Features, end: fn(&Frontend) -> Result<()>) -> Result<()> {
+    let slow = SlowDisk::new(DELAY)?;
+    let mut frontend = bed.attach_spec_with(&slow_spec(bed, &slow), features)?;
+    traffic::post(&mut frontend, features.requests())?;
     end(&frontend)?;
     drop(frontend);
     bed.expect_attachable()
 }
 
-fn killed(bed: &Bed) -> Result<()> {
+fn killed(bed: &Bed, features: Features) -> Result<()> {
     let slow = SlowDisk::new(DELAY)?;
+    // Skips what is not offered, which the frontend that dies could not.
+    bed.attach_spec_with(&slow_spec(bed, &slow), features)?
+        .detach()?;
     let handle = bed.handle();
-    child::die_in_flight(handle, slow.disk.device, bed.abi, &bed.features, RING_SIZE)?;
+    child::die_in_flight(
+        handle,
+        slow.disk.device,
+        bed.abi,
+        &features,
+        features.requests(),
+    )?;
     // What a toolstack does when the domain is gone.
     bed.adopt(handle).destroy()?;
     bed.expect_attachable()
