@@ -44,8 +44,10 @@
 pub mod abi;
 pub mod blkif;
 pub mod budget;
+pub mod counter;
 pub mod device;
 pub mod grant_cache;
+pub mod histogram;
 pub mod merge;
 pub mod message;
 pub mod negotiation;
