@@ -18,6 +18,8 @@
 #include <xen/xen.h>
 #include <xen/xenbus.h>
 
+#include "trace_types.h"
+
 /* bindgen evaluates no casts and no enumerators with flags: give it plain constants. */
 static const unsigned int XENBUS_BLK_OPEN_READ = (__force unsigned int)BLK_OPEN_READ;
 static const unsigned int XENBUS_BLK_OPEN_WRITE = (__force unsigned int)BLK_OPEN_WRITE;
@@ -58,6 +60,7 @@ bool xenbus_helper_in_xenwatch(void);
 void xenbus_helper_unregister(struct xenbus_device *dev);
 
 void xenbus_helper_virt_mb(void);
+u64 xenbus_helper_local_clock(void);
 
 struct block_device *xenbus_helper_file_bdev(struct file *file);
 int xenbus_helper_bdev_name(struct block_device *bdev, char *buffer, size_t size);

@@ -14,6 +14,7 @@
 use crate::{
     bindings,
     device::Device,
+    sysfs::Groups,
     watch::{
         Watch,
         Watcher, //
@@ -71,6 +72,8 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
             (*drv.get()).probe = Some(Self::probe_callback);
             (*drv.get()).otherend_changed = Some(Self::otherend_changed_callback);
             (*drv.get()).remove = Some(Self::remove_callback);
+            // The driver core does not write to what this points to.
+            (*drv.get()).driver.dev_groups = T::ATTRIBUTES.as_ptr().cast_mut();
         }
 
         // The core pins the owner of a driver for as long as a device is bound, which would make the
@@ -288,6 +291,9 @@ pub trait Driver: 'static {
     /// The driver's private data of one device.
     type Data: Send + Sync + 'static;
 
+    /// Its files in sysfs, in the directory of the device.
+    const ATTRIBUTES: &'static Groups<Self::Data> = Groups::NONE;
+
     /// A device of one of [`Driver::IDS`] appeared, or the driver was loaded after it.
     ///
     /// Runs in the xenwatch thread (or in the one that loads the module): it must not wait for a guest.
@@ -305,23 +311,36 @@ pub trait Driver: 'static {
 /// Declares a kernel module that is one backend driver.
 ///
 /// The arguments are those of the kernel's `module!`. Work the driver has put on [`crate::work`]'s queue
-/// is waited for when the module is unloaded, after the last device was unbound.
+/// is waited for when the module is unloaded, after the last device was unbound. The module has a directory
+/// of its name in debugfs, the static `DEBUGFS`, a [`Root`](crate::debugfs::Root).
 #[macro_export]
 macro_rules! module_xenbus_backend {
     (type: $type:ty, $($f:tt)*) => {
         #[::pin_init::pin_data]
         struct DriverModule {
-            // Fields are dropped in this order: first no more devices, then no more work.
+            // Dropped in this order: first no more devices, then no more work, then nothing to see.
             #[pin]
             _driver: ::kernel::driver::Registration<$crate::driver::Adapter<$type>>,
             _work: $crate::work::Drained,
+            _debugfs: $crate::debugfs::Made,
         }
+
+        /// The driver's directory in debugfs.
+        #[allow(dead_code)]
+        pub(crate) static DEBUGFS: $crate::debugfs::Root = $crate::debugfs::Root::new();
 
         impl ::kernel::InPlaceModule for DriverModule {
             fn init(
                 module: &'static ::kernel::ThisModule,
             ) -> impl ::pin_init::PinInit<Self, ::kernel::error::Error> {
                 ::kernel::try_pin_init!(Self {
+                    // SAFETY: The module is initialized once, and dropped last of all.
+                    _debugfs: unsafe {
+                        $crate::debugfs::Made::new(
+                            &DEBUGFS,
+                            <Self as ::kernel::ModuleMetadata>::NAME,
+                        )
+                    }?,
                     _driver <- ::kernel::driver::Registration::new(
                         <Self as ::kernel::ModuleMetadata>::NAME,
                         module,

@@ -11,6 +11,7 @@
 #include <linux/export.h>
 #include <linux/llist.h>
 #include <linux/sched.h>
+#include <linux/sched/clock.h>
 #include <linux/sched/mm.h>
 #include <linux/string.h>
 #include <linux/wait.h>
@@ -66,6 +67,12 @@ void xenbus_helper_virt_mb(void)
 	virt_mb();
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_virt_mb);
+
+u64 xenbus_helper_local_clock(void)
+{
+	return local_clock();
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_local_clock);
 
 /*
  * The core serves all watches in one thread, which has no other mark than its name. A process of that name

@@ -12,7 +12,8 @@
 //! - [`blk`]: block devices of this kernel.
 //! - [`work`], [`thread`], [`doorbell`]: where the work is done.
 //! - [`log`]: kernel messages word for word.
-//! - [`params`]: module parameters.
+//! - [`params`], [`sysfs`], [`debugfs`]: what an administrator can set and see.
+//! - [`clock`], [`trace`]: how long something takes, and what happens when.
 //!
 //! It is the only place with `unsafe` code and raw bindings. What Xen is told of (a mapping, a channel) is
 //! owned by a value, and dropping the value is the only way to give it back.
@@ -31,6 +32,8 @@
 )]
 
 pub mod blk;
+pub mod clock;
+pub mod debugfs;
 pub mod device;
 pub mod doorbell;
 pub mod driver;
@@ -40,7 +43,9 @@ pub mod log;
 pub mod params;
 pub mod ring;
 pub mod store;
+pub mod sysfs;
 pub mod thread;
+pub mod trace;
 pub mod watch;
 pub mod work;
 
