@@ -41,7 +41,7 @@ use xenbus_proto::{
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) number: DeviceNumber,
-    mode: Mode,
+    pub(crate) mode: Mode,
 }
 
 impl Named {

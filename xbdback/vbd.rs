@@ -22,11 +22,15 @@ use crate::{
         say,
         GuestLog, //
     },
+    statistics::Statistics, //
 };
 use kernel::{
     device::Core,
     prelude::*,
-    str::CStr,
+    str::{
+        CStr,
+        CString, //
+    },
     sync::{
         atomic::{
             ordering::{
@@ -99,6 +103,11 @@ pub(crate) struct Vbd {
     #[pin]
     pub(crate) log: Mutex<GuestLog>,
     #[pin]
+    pub(crate) statistics: Statistics,
+    /// What is open, for those who must not wait for `state`.
+    #[pin]
+    open: Mutex<Option<Named>>,
+    #[pin]
     state: Mutex<State>,
     #[pin]
     work: Work<Self>,
@@ -135,6 +144,8 @@ impl Vbd {
                 removing: AtomicFlag::new(false),
                 finished: AtomicFlag::new(false),
                 log <- kernel::new_mutex!(GuestLog::new()),
+                statistics <- Statistics::new(),
+                open <- kernel::new_mutex!(None),
                 state <- kernel::new_mutex!(State {
                     machine: Machine::new(),
                     backing: None,
@@ -157,6 +168,18 @@ impl Vbd {
             store::write(path, key, format_args!("{value}"))?;
         }
         Ok(())
+    }
+
+    /// Shows in debugfs what the disk has done.
+    pub(crate) fn show(&self) -> Result {
+        let name = CString::try_from_fmt(format_args!("{}", self.id.name.as_str()))?;
+        self.statistics.show(&name);
+        Ok(())
+    }
+
+    /// The device that is open.
+    pub(crate) fn open_device(&self) -> Option<Named> {
+        *self.open.lock()
     }
 
     /// Starts the work item, unless it is about to start anyway.
@@ -313,7 +336,7 @@ impl Vbd {
             }
             Action::SwitchState(to) => self.switch_state(to),
             Action::CloseBacking => {
-                state.backing = None;
+                self.hold(state, None);
                 state.failed = false;
             }
             Action::Finish => self.finished.store(true, Release),
@@ -350,14 +373,20 @@ impl Vbd {
             return;
         }
         // Closed first: the claim on it would be in the way of the new one.
-        state.backing = None;
+        self.hold(state, None);
         match Backing::open(&self.id) {
             Ok(backing) => {
                 state.failed = false;
-                state.backing = backing;
+                self.hold(state, backing);
             }
             Err(_) => state.failed = true,
         }
+    }
+
+    /// Keeps this open instead of what is.
+    fn hold(&self, state: &mut State, backing: Option<Backing>) {
+        *self.open.lock() = backing.as_ref().map(Backing::named);
+        state.backing = backing;
     }
 
     /// Whether what the toolstack has named is not what is open.

@@ -33,8 +33,10 @@ use xenbus::{
         IdTable,
         Ids, //
     },
+    sysfs::Groups, //
 };
 
+mod attributes;
 mod backing;
 mod connection;
 mod copy;
@@ -44,6 +46,7 @@ mod job;
 mod params;
 mod pool;
 mod say;
+mod statistics;
 mod vbd;
 mod watches;
 
@@ -67,10 +70,13 @@ impl Driver for Xbdback {
 
     type Data = Bound;
 
+    const ATTRIBUTES: &'static Groups<Bound> = &attributes::ATTRIBUTES;
+
     fn probe(dev: &Device<device::Core<'_>>) -> impl PinInit<Bound, Error> {
         pin_init::pin_init_scope(move || {
             let vbd = Vbd::new(dev)?;
             vbd.announce()?;
+            vbd.show()?;
             // From here on the disk may be opened.
             let watches = Watches::new(&vbd).inspect_err(|_| vbd.remove())?;
             vbd.kick();
@@ -88,6 +94,7 @@ impl Driver for Xbdback {
     fn unbind(_dev: &Device<device::Core<'_>>, bound: Pin<&Bound>) {
         let watches = bound.watches.lock().take();
         drop(watches);
+        bound.vbd.statistics.hide();
         bound.vbd.remove();
     }
 }
