@@ -9,6 +9,10 @@
 // for each block: processor, address, instructions, executions; the address in hexadecimal.
 //
 // To be used with -icount, under which QEMU runs all processors in one thread: nothing is locked here.
+// QEMU 10.0 then tells a callback not the processor that executes a block but the one for which it was
+// translated. For kernels and programs that is the same, as each domain is pinned and has its memory
+// for itself. Xen's code is shared: there the processor is told by its stack. And QEMU's inline
+// counters, which would be quicker, end such a machine with "Bad icount read".
 
 #include "qemu.h"
 #include "../mark.h"
@@ -23,6 +27,11 @@
 #define MAX_PROCESSORS 4
 // Addresses of programs are below. Programs are not told apart: their blocks count as of address 0.
 #define KERNEL_SPACE (1ull << 47)
+// Xen has this part of the address space, and for each processor a stack of this size, aligned.
+#define XEN_BEGIN 0xffff800000000000ull
+#define XEN_END 0xffff880000000000ull
+#define XEN_STACK_SHIFT 15
+#define MAX_STACKS 8
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = 4;
 
@@ -33,8 +42,21 @@ struct block {
 
 static struct block blocks[MAX_BLOCKS];
 static unsigned int block_count;
-// For each processor, an array of counters, parallel to blocks[].
+// Counters parallel to blocks[]: for each processor those of its domain, for each stack those of Xen.
 static uint64_t executions[MAX_PROCESSORS][MAX_BLOCKS];
+static uint64_t xen_executions[MAX_STACKS][MAX_BLOCKS];
+
+// The stacks on which Xen was seen, and after the code of which processor's domain it began there: the
+// most frequent one is the stack's. (QEMU changes processors anywhere, but seldom just there.)
+static struct stack {
+	uint64_t number;
+	uint64_t begun_after[MAX_PROCESSORS];
+} stacks[MAX_STACKS];
+static unsigned int stack_count;
+static int domain_before = -1; // the processor, when the block before was not Xen's
+
+static void *stack_pointer; // QEMU's handle of the register
+static struct glib_array *register_value;
 static const char *folder;
 static unsigned int windows;
 
@@ -63,10 +85,88 @@ static size_t block_index(uint64_t address, uint32_t instructions)
 	}
 }
 
+static bool is_xen(uint64_t address)
+{
+	return address >= XEN_BEGIN && address < XEN_END;
+}
+
+static uint64_t read_stack_pointer(void)
+{
+	uint64_t value;
+
+	g_byte_array_set_size(register_value, 0);
+	qemu_plugin_read_register(stack_pointer, register_value);
+	memcpy(&value, register_value->data, sizeof(value));
+	return value;
+}
+
+// The place in stacks[] of the stack with this pointer.
+static unsigned int stack_of(uint64_t pointer)
+{
+	uint64_t number = pointer >> XEN_STACK_SHIFT;
+	unsigned int i;
+
+	for (i = 0; i < stack_count; i++) {
+		if (stacks[i].number == number)
+			return i;
+	}
+	// Before the first marker the machine boots and uses others; start() forgets them.
+	if (i == MAX_STACKS)
+		return i - 1;
+	stacks[stack_count++].number = number;
+	return i;
+}
+
+static unsigned int processor_of(const struct stack *stack)
+{
+	unsigned int best = 0;
+
+	for (unsigned int i = 1; i < MAX_PROCESSORS; i++) {
+		if (stack->begun_after[i] > stack->begun_after[best])
+			best = i;
+	}
+	return best;
+}
+
+static void domain_block(unsigned int vcpu, void *data)
+{
+	executions[vcpu][(size_t)data]++;
+	domain_before = vcpu;
+}
+
+static void xen_block(unsigned int vcpu, void *data)
+{
+	uint64_t pointer = read_stack_pointer();
+	unsigned int stack;
+
+	// The first instructions on the way in are each processor's own, and use the guest's stack.
+	if (!is_xen(pointer)) {
+		executions[vcpu][(size_t)data]++;
+		return;
+	}
+	stack = stack_of(pointer);
+	xen_executions[stack][(size_t)data]++;
+	if (domain_before >= 0)
+		stacks[stack].begun_after[domain_before]++;
+	domain_before = -1;
+}
+
 static void start(unsigned int vcpu, void *data)
 {
 	(void)vcpu, (void)data;
 	memset(executions, 0, sizeof(executions));
+	memset(xen_executions, 0, sizeof(xen_executions));
+	memset(stacks, 0, sizeof(stacks));
+	stack_count = 0;
+}
+
+static void write_counters(FILE *file, unsigned int processor, const uint64_t *counters)
+{
+	for (size_t i = 0; i < MAX_BLOCKS; i++) {
+		if (counters[i])
+			fprintf(file, "%u %llx %u %llu\n", processor, (unsigned long long)blocks[i].address,
+				blocks[i].instructions, (unsigned long long)counters[i]);
+	}
 }
 
 static void stop(unsigned int vcpu, void *data)
@@ -75,26 +175,18 @@ static void stop(unsigned int vcpu, void *data)
 	FILE *file;
 
 	(void)vcpu, (void)data;
+	if (stack_count == MAX_STACKS)
+		give_up("too many stacks, MAX_STACKS must grow");
 	snprintf(path, sizeof(path), "%s/window-%03u", folder, windows++);
 	file = fopen(path, "w");
 	if (!file)
 		give_up("cannot write to the folder out=");
-	for (int i = 0; i < MAX_PROCESSORS; i++) {
-		for (size_t j = 0; j < MAX_BLOCKS; j++) {
-			if (executions[i][j])
-				fprintf(file, "%d %llx %u %llu\n", i, (unsigned long long)blocks[j].address,
-					blocks[j].instructions, (unsigned long long)executions[i][j]);
-		}
-	}
+	for (unsigned int i = 0; i < MAX_PROCESSORS; i++)
+		write_counters(file, i, executions[i]);
+	for (unsigned int i = 0; i < stack_count; i++)
+		write_counters(file, processor_of(&stacks[i]), xen_executions[i]);
 	if (fclose(file))
 		give_up("cannot write to the folder out=");
-}
-
-// Not one of QEMU's inline additions, which are quicker: with them and two processors, QEMU 10.0 stops
-// with "Bad icount read" as soon as Xen starts the second.
-static void begun(unsigned int vcpu, void *data)
-{
-	executions[vcpu][(size_t)data]++;
 }
 
 static void look_for_markers(struct qemu_plugin_insn *insn)
@@ -120,9 +212,27 @@ static void translated(uint64_t id, struct qemu_plugin_tb *tb)
 	size_t index = block_index(program ? 0 : address, instructions);
 
 	(void)id;
-	qemu_plugin_register_vcpu_tb_exec_cb(tb, begun, QEMU_PLUGIN_CB_NO_REGS, (void *)index);
+	if (is_xen(address))
+		qemu_plugin_register_vcpu_tb_exec_cb(tb, xen_block, QEMU_PLUGIN_CB_R_REGS, (void *)index);
+	else
+		qemu_plugin_register_vcpu_tb_exec_cb(tb, domain_block, QEMU_PLUGIN_CB_NO_REGS, (void *)index);
 	for (size_t i = 0; program && i < instructions; i++)
 		look_for_markers(qemu_plugin_tb_get_insn(tb, i));
+}
+
+// Registers can only be looked up when there is a processor.
+static void processor_made(uint64_t id, unsigned int vcpu)
+{
+	struct glib_array *found = qemu_plugin_get_registers();
+	const struct qemu_register *registers = found->data;
+
+	(void)id, (void)vcpu;
+	for (unsigned int i = 0; i < found->length; i++) {
+		if (!strcmp(registers[i].name, "rsp"))
+			stack_pointer = registers[i].handle;
+	}
+	if (!stack_pointer)
+		give_up("this processor has no rsp");
 }
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_info *info, int argc, char **argv)
@@ -135,6 +245,8 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(uint64_t id, const struct qemu_info *
 		give_up("out=FOLDER is missing");
 	if (info->smp_vcpus > MAX_PROCESSORS)
 		give_up("too many processors");
+	register_value = g_byte_array_new();
+	qemu_plugin_register_vcpu_init_cb(id, processor_made);
 	qemu_plugin_register_vcpu_tb_trans_cb(id, translated);
 	return 0;
 }

@@ -24,8 +24,28 @@ struct qemu_info {
 	int max_vcpus;
 };
 
-enum { QEMU_PLUGIN_CB_NO_REGS = 0 };
+enum {
+	QEMU_PLUGIN_CB_NO_REGS = 0,
+	QEMU_PLUGIN_CB_R_REGS = 1,
+};
 
+/* GLib's arrays, by which QEMU hands out registers. */
+struct glib_array {
+	void *data;
+	unsigned int length;
+};
+struct glib_array *g_byte_array_new(void);
+struct glib_array *g_byte_array_set_size(struct glib_array *array, unsigned int length);
+
+struct qemu_register {
+	void *handle;
+	const char *name;
+	const char *feature;
+};
+struct glib_array *qemu_plugin_get_registers(void);
+int qemu_plugin_read_register(void *handle, struct glib_array *value);
+
+void qemu_plugin_register_vcpu_init_cb(uint64_t id, void (*made)(uint64_t id, unsigned int vcpu));
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id,
 					   void (*translated)(uint64_t id, struct qemu_plugin_tb *tb));
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb,

@@ -16,7 +16,8 @@ def read_window(path):
     with open(path, encoding="ascii") as lines:
         for line in lines:
             cpu, address, instructions, executions = line.split()
-            window[int(cpu), int(address, 16), int(instructions)] = int(executions)
+            key = int(cpu), int(address, 16), int(instructions)
+            window[key] = window.get(key, 0) + int(executions)
     return window
 
 
