@@ -10,7 +10,10 @@ use crate::{
     bindings,
     device::Device, //
 };
-use core::ptr::NonNull;
+use core::{
+    ops::Range,
+    ptr::NonNull, //
+};
 use kernel::{
     error::to_result,
     page::PAGE_SIZE,
@@ -30,6 +33,7 @@ use kernel::{
 use xenbus_proto::{
     abi::Abi,
     number::GrantRef,
+    response::Response,
     ring::{
         RingSize,
         SharedRing, //
@@ -150,10 +154,12 @@ impl SharedRing for RingMemory {
     }
 
     #[inline]
-    fn read_slot(&self, slot: u32, entry: &mut RawSlot) {
+    fn read_slot(&self, slot: u32, part: Range<usize>, entry: &mut RawSlot) {
         let from = self.slot(slot);
-        let words = entry.bytes_mut().chunks_exact_mut(WORD);
-        for (word, to) in words.take(self.slot_words).enumerate() {
+        let first = part.start / WORD;
+        let part = entry.bytes_mut().get_mut(part).unwrap_or_default();
+        let words = (first..self.slot_words).zip(part.chunks_exact_mut(WORD));
+        for (word, to) in words {
             // SAFETY: Within the slot, which is aligned to four bytes; volatile, since the frontend may
             // write at the same time.
             let value = unsafe { from.add(word).read_volatile() };
@@ -162,12 +168,11 @@ impl SharedRing for RingMemory {
     }
 
     #[inline]
-    fn write_slot(&mut self, slot: u32, entry: &RawSlot) {
+    fn write_slot(&mut self, slot: u32, response: &[u8; Response::SIZE]) {
         let to = self.slot(slot);
-        let words = entry.bytes().chunks_exact(WORD);
-        for (word, from) in words.take(self.slot_words).enumerate() {
+        for (word, from) in response.chunks_exact(WORD).enumerate() {
             let Ok(bytes) = from.try_into() else { return };
-            // SAFETY: Within the slot, which is aligned to four bytes.
+            // SAFETY: Within the slot, which is aligned to four bytes, and larger than a response.
             unsafe { to.add(word).write_volatile(u32::from_ne_bytes(bytes)) };
         }
     }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The answer to a request, as an entry of the ring.
+//! The answer to a request, as it stands at the start of its entry.
 
 use crate::blkif::Status;
-use crate::slot::RawSlot;
 
 /// The answer to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,15 +16,19 @@ pub struct Response {
 }
 
 impl Response {
-    /// The whole entry, the same in both layouts: every byte that is not a field is zero, so that
-    /// nothing of ours leaks to the frontend (XSA-216).
+    /// Bytes of an answer, the same in both layouts.
+    pub const SIZE: usize = 16;
+
+    /// The bytes: every one that is not of a field is zero, so that nothing of ours leaks to the
+    /// frontend (XSA-216).
     #[inline]
-    pub fn encode(&self) -> RawSlot {
-        let mut entry = RawSlot::ZERO;
-        entry.set_field(0, self.id.to_le_bytes());
-        entry.set_field(8, [self.operation]);
-        entry.set_field(10, self.status.to_raw().to_le_bytes());
-        entry
+    pub const fn encode(&self) -> [u8; Self::SIZE] {
+        let [i0, i1, i2, i3, i4, i5, i6, i7] = self.id.to_le_bytes();
+        let [s0, s1] = self.status.to_raw().to_le_bytes();
+        let operation = self.operation;
+        [
+            i0, i1, i2, i3, i4, i5, i6, i7, operation, 0, s0, s1, 0, 0, 0, 0,
+        ]
     }
 }
 
@@ -42,10 +45,9 @@ mod tests {
             status: Status::Unsupported,
         }
         .encode();
-        let mut expected = [0; 112];
-        expected[..12].copy_from_slice(&[
-            0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0xff, 0, 0xfe, 0xff,
-        ]);
-        assert_eq!(entry.bytes(), &expected);
+        let expected = [
+            0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0xff, 0, 0xfe, 0xff, 0, 0, 0, 0,
+        ];
+        assert_eq!(entry, expected);
     }
 }

@@ -22,6 +22,7 @@
 //! Source: `xen/include/public/io/ring.h`.
 
 use core::fmt;
+use core::ops::Range;
 
 use crate::abi::Abi;
 use crate::blkif::Status;
@@ -48,11 +49,12 @@ pub trait SharedRing {
     /// the new value.
     fn publish_rsp_prod(&mut self, value: u32);
 
-    /// Copies the first [`Abi::entry_size`] bytes of the slot, reading each byte exactly once.
-    fn read_slot(&self, slot: u32, entry: &mut RawSlot);
+    /// Copies a part of the slot to the same place in `entry`, reading each byte exactly once. The
+    /// part lies within [`Abi::entry_size`] bytes, and is whole, aligned words of four bytes.
+    fn read_slot(&self, slot: u32, part: Range<usize>, entry: &mut RawSlot);
 
-    /// Overwrites the slot with the first [`Abi::entry_size`] bytes of `entry`.
-    fn write_slot(&mut self, slot: u32, entry: &RawSlot);
+    /// Overwrites the start of the slot. The rest keeps what the frontend wrote there.
+    fn write_slot(&mut self, slot: u32, response: &[u8; Response::SIZE]);
 
     /// A full memory barrier between us and the frontend (`virt_mb`).
     fn full_barrier(&self);
@@ -198,13 +200,19 @@ impl<S: SharedRing> BackRing<S> {
         Ok(count)
     }
 
-    /// Copies the next request of the drain into `entry`; `None` when the drain is over.
+    /// Copies the next request of the drain into `entry`, as far as requests of its kind go; `None`
+    /// when the drain is over.
+    ///
+    /// What is behind the request is whatever was in `entry` before, another request most often.
     #[inline]
     pub fn take(&mut self, entry: &mut RawSlot) -> Option<Slot> {
         if self.req_cons == self.drain_end {
             return None;
         }
-        self.shared.read_slot(self.slot_of(self.req_cons), entry);
+        let slot = self.slot_of(self.req_cons);
+        self.shared.read_slot(slot, 0..RawSlot::HEAD_SIZE, entry);
+        let rest = RawSlot::HEAD_SIZE..entry.request_size(self.abi);
+        self.shared.read_slot(slot, rest, entry);
         // INVARIANT: `req_cons` was below `drain_end`.
         self.req_cons = self.req_cons.wrapping_add(1);
         Some(Slot {

@@ -3,7 +3,10 @@
 //! A private copy of one ring entry.
 
 use crate::abi::Abi;
-use crate::blkif::Opcode;
+use crate::blkif::{
+    Opcode,
+    MAX_SEGMENTS, //
+};
 
 /// Bytes of the largest entry.
 pub const MAX_ENTRY_SIZE: usize = 112;
@@ -17,6 +20,9 @@ pub const MAX_ENTRY_SIZE: usize = 112;
 pub struct RawSlot([u8; MAX_ENTRY_SIZE]);
 
 impl RawSlot {
+    /// Bytes that say what kind of request it is, and how large.
+    pub(crate) const HEAD_SIZE: usize = 4;
+
     /// An entry of zeroes.
     pub const ZERO: Self = Self([0; MAX_ENTRY_SIZE]);
 
@@ -55,6 +61,21 @@ impl RawSlot {
         }
     }
 
+    /// How many bytes a request has that starts so, whatever it is: a direct one ends behind its
+    /// last segment, or has as many as there can be.
+    #[inline]
+    pub(crate) fn request_size(&self, abi: Abi) -> usize {
+        let [operation, count] = self.field(0);
+        match Opcode::from_raw(operation) {
+            Some(Opcode::Indirect | Opcode::Discard | Opcode::Reserved) | None => abi.entry_size(),
+            Some(_) => {
+                // CAST: 11 fits.
+                let segments = usize::from(u8::min(count, MAX_SEGMENTS as u8));
+                abi.segments_offset().wrapping_add(segments.wrapping_mul(8))
+            }
+        }
+    }
+
     /// The id of a request, which is only ever echoed.
     #[inline]
     pub fn id(&self, abi: Abi) -> u64 {
@@ -70,17 +91,5 @@ impl RawSlot {
             .and_then(|rest| rest.first_chunk())
             .copied()
             .unwrap_or([0; N])
-    }
-
-    /// Fills the bytes from `offset` on.
-    #[inline]
-    pub(crate) fn set_field<const N: usize>(&mut self, offset: usize, value: [u8; N]) {
-        if let Some(field) = self
-            .0
-            .get_mut(offset..)
-            .and_then(|rest| rest.first_chunk_mut())
-        {
-            *field = value;
-        }
     }
 }

@@ -11,15 +11,20 @@
 //!
 //! [`ring::BackRing::take`] copies a slot of the shared ring once into a private [`slot::RawSlot`]
 //! and hands out a [`ring::Slot`], the duty to answer. [`request::parse`] turns the copy into a
-//! [`request::Request`], which is valid because it exists, or into a [`request::Reject`].
-//! [`ring::BackRing::put`] consumes the duty and [`ring::BackRing::push`] shows the answers to the
-//! frontend and says whether to notify it.
+//! [`request::Request`], which is valid because it exists, or into a [`request::Reject`]; a
+//! [`request::Indirect`] becomes one of the two when its pages have been seen.
+//!
+//! [`packing`] says where the data goes in our memory, [`grant_cache`] which of the frontend's pages
+//! stay mapped, [`merge`] which requests go to the disk as one. [`ring::BackRing::put`] consumes the
+//! duty and [`ring::BackRing::push`] shows the answers to the frontend and says whether to notify
+//! it.
 //!
 //! # The life of a connection
 //!
 //! [`state::Machine`] is given a snapshot of everything that matters and returns the actions that
 //! bring the device nearer to where it should be. [`negotiation`] says which xenstore nodes are
-//! written and read on the way, [`message`] what is said about it.
+//! written and read on the way, [`budget`] whether the guest may have what it asks for, [`message`]
+//! and [`problem`] what is said about it.
 //!
 //! # Words
 //!

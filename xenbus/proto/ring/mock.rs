@@ -11,11 +11,13 @@ use std::cell::{
     RefCell,
     RefMut, //
 };
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::{
     Abi,
     RawSlot,
+    Response,
     RingSize,
     SharedRing, //
 };
@@ -34,8 +36,10 @@ pub struct Page {
     pub restless: bool,
     /// Loads of `req_prod`.
     pub producer_loads: Cell<u32>,
-    /// Loads of entries.
+    /// Loads of parts of entries.
     pub entry_loads: Cell<u32>,
+    /// Which bytes of each entry were loaded since its request came: none twice (R1).
+    read: RefCell<Vec<[bool; 112]>>,
     /// Requests the frontend places at the next full barrier: what another processor might do.
     pub race: Cell<u32>,
     /// Full barriers since responses were last published.
@@ -60,6 +64,7 @@ impl Shared {
             restless: false,
             producer_loads: Cell::new(0),
             entry_loads: Cell::new(0),
+            read: RefCell::new(vec![[false; 112]; size.slots() as usize]),
             race: Cell::new(0),
             barriers: Cell::new(0),
         })))
@@ -94,8 +99,8 @@ impl Shared {
         }
     }
 
-    /// The frontend takes the next response: id, operation, status. Checks that the rest of the
-    /// entry is zero.
+    /// The frontend takes the next response: id, operation, status. Checks that the rest of it
+    /// is zero.
     pub fn receive(&self) -> Option<(u64, u8, i16)> {
         let mut page = self.page_mut();
         if page.rsp_cons == page.rsp_prod {
@@ -103,13 +108,9 @@ impl Shared {
         }
         let slot = page.slot(page.rsp_cons);
         page.rsp_cons = page.rsp_cons.wrapping_add(1);
-        let size = page.abi.entry_size();
         let entry = page.entries[slot].bytes();
         assert_eq!(entry[9], 0, "padding leaks");
-        assert!(
-            entry[12..size].iter().all(|&byte| byte == 0),
-            "padding leaks"
-        );
+        assert_eq!(entry[12..Response::SIZE], [0; 4], "padding leaks");
         Some((
             u64::from_le_bytes(entry[..8].try_into().unwrap()),
             entry[8],
@@ -153,24 +154,26 @@ impl SharedRing for Shared {
         page.barriers.set(0);
     }
 
-    fn read_slot(&self, slot: u32, entry: &mut RawSlot) {
+    fn read_slot(&self, slot: u32, part: Range<usize>, entry: &mut RawSlot) {
         let page = self.page();
         let loads = page.entry_loads.get();
         page.entry_loads.set(loads + 1);
-        let size = page.abi.entry_size();
+        assert!(part.end <= page.abi.entry_size());
+        assert_eq!((part.start % 4, part.end % 4), (0, 0), "no whole words");
         let change = if page.restless { loads as u8 } else { 0 };
-        for (to, from) in entry.bytes_mut()[..size]
-            .iter_mut()
-            .zip(page.entries[slot as usize].bytes())
-        {
-            *to = from.wrapping_add(change);
+        let mut read = page.read.borrow_mut();
+        for at in part {
+            assert!(!read[slot as usize][at], "byte {at} is read twice");
+            read[slot as usize][at] = true;
+            let byte = page.entries[slot as usize].bytes()[at];
+            entry.bytes_mut()[at] = byte.wrapping_add(change);
         }
     }
 
-    fn write_slot(&mut self, slot: u32, entry: &RawSlot) {
+    fn write_slot(&mut self, slot: u32, response: &[u8; Response::SIZE]) {
         let mut page = self.page_mut();
-        let size = page.abi.entry_size();
-        page.entries[slot as usize].bytes_mut()[..size].copy_from_slice(&entry.bytes()[..size]);
+        page.read.borrow_mut()[slot as usize] = [false; 112];
+        page.entries[slot as usize].bytes_mut()[..Response::SIZE].copy_from_slice(response);
     }
 
     fn full_barrier(&self) {

@@ -5,6 +5,7 @@
 #![no_main]
 
 use xenbus_proto::abi::Abi;
+use xenbus_proto::response::Response;
 use xenbus_proto::ring::{
     RingSize,
     SharedRing, //

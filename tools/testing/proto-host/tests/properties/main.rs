@@ -4,6 +4,7 @@
 
 use proptest::prelude::ProptestConfig;
 use xenbus_proto::abi::Abi;
+use xenbus_proto::response::Response;
 use xenbus_proto::ring::{
     RingSize,
     SharedRing, //
