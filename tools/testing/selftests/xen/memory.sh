@@ -1,0 +1,67 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# What an idle disk costs the machine that serves it: no more than Documentation/architecture.rst says.
+
+cd "$(dirname "$0")/.." || exit
+. lib/ktap.sh
+. lib/vbd.sh
+. lib/devices.sh
+. lib/client.sh
+. lib/leaks.sh
+. lib/backend.sh
+
+readonly disks=20 most=${MOST:-192}
+
+handles() { seq 51712 16 $((51712 + 16 * (disks - 1))); }
+
+# Attaches disks by as many frontends, all in processes, which end when `keyboard` is closed.
+attach_all() {
+    local pipe handle
+    pipe=$(mktemp -u)
+    mkfifo "$pipe"
+    at_end rm "$pipe"
+    for handle in $(handles); do
+        "$client" attach --handle "$handle" --device "$null" --mode w! <"$pipe" >/dev/null 2>&1 &
+    done
+    exec {keyboard}>"$pipe"
+    for handle in $(handles); do vbd_wait "$handle" 4; done
+}
+
+# Lets the backend forget the disks, while the frontends are still there.
+close_all() {
+    local handle
+    for handle in $(handles); do
+        xenstore-write "$(vbd_backend "$handle")/online" 0 "$(vbd_backend "$handle")/state" 5
+        xenstore-write "$(vbd_says "$handle" frontend)/state" 6
+    done
+    for handle in $(handles); do
+        vbd_wait "$handle" 6 none
+        vbd_remove "$handle"
+    done
+}
+
+end_all() {
+    exec {keyboard}>&-
+    wait
+}
+
+test_20_idle_disks_take_no_more_than_is_said() {
+    local with with_slab
+    make_null
+    attach_all
+    at_end end_all
+    weigh_kernel
+    # shellcheck disable=SC2154 # weigh_kernel sets them
+    with=$memory with_slab=$slab
+    close_all
+    weigh_kernel
+    local each=$(((with - memory) / disks))
+    echo "an idle disk takes $each KiB, $(((with_slab - slab) / disks)) KiB of them in slabs"
+    # Less than its thread's stack would be no measurement.
+    [ "$each" -ge 16 ] || fail "this cannot be"
+    [ "$backend" = xbdback ] || skip "an idle disk of $backend takes $each KiB"
+    [ "$each" -le "$most" ] || fail "an idle disk takes $each KiB and may take $most"
+}
+
+modprobe "$backend"
+ktap_run
