@@ -4,12 +4,15 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
 
 use anyhow::{bail, ensure, Context, Result};
+
+use crate::gntalloc::PAGE_SIZE;
+use crate::pattern::SECTOR_SIZE;
 
 /// The number of a block device; printed as the hotplug script writes it, in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,10 @@ pub struct DiscardUnit {
     /// Where the first whole unit begins.
     pub alignment: u64,
 }
+
+/// Memory aligned as direct I/O wants it.
+#[repr(C, align(4096))]
+pub struct Aligned(pub [u8; PAGE_SIZE]);
 
 /// A block device that exists.
 #[derive(Clone, Debug)]
@@ -97,6 +104,23 @@ impl Disk {
             .custom_flags(libc::O_EXCL)
             .open(&self.path);
         open.is_ok()
+    }
+
+    /// Shows `act` the number and the contents of `count` sectors from `start` on, read past the page cache.
+    pub fn each_sector(
+        &self,
+        start: u64,
+        count: u64,
+        mut act: impl FnMut(u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let device = self.open_direct()?;
+        let mut memory = Aligned([0; PAGE_SIZE]);
+        for number in start..start + count {
+            let sector = &mut memory.0[..SECTOR_SIZE];
+            device.read_exact_at(sector, number * SECTOR_SIZE as u64)?;
+            act(number, sector)?;
+        }
+        Ok(())
     }
 
     /// Opens the device past the page cache.

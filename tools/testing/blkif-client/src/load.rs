@@ -10,7 +10,7 @@ use anyhow::{bail, ensure, Context, Result};
 
 use self::transfer::Transfer;
 use crate::frontend::Frontend;
-use crate::gntalloc::{Access, Pages};
+use crate::gntalloc::{Access, GrantDevice, Pages};
 use crate::pattern::{self, SECTOR_SIZE};
 use crate::random::Random;
 use crate::request::{write_list, Indirect, Request, Segment};
@@ -55,14 +55,14 @@ impl Load {
             (1..=segments).contains(&self.segments) && (1..=room).contains(&self.depth),
             "depth is 1 to {room}, segments 1 to {segments}"
         );
-        let pages = (0..self.depth as usize * self.segments)
+        let slots = self.depth as usize;
+        // Beside rings, lists, and what earlier loads left to the backend.
+        GrantDevice::allow(u32::try_from(slots * self.segments)? + 1024)?;
+        let pages = (0..slots * self.segments)
             .map(|_| frontend.grant(Access::ReadWrite))
             .collect::<Result<Vec<_>>>()?;
-        let lists = (0..if frontend.features.indirect {
-            self.depth
-        } else {
-            0
-        })
+        let lists = (0..slots)
+            .filter(|_| frontend.features.indirect)
             .map(|_| frontend.list(&vec![Segment::default(); self.segments]))
             .collect::<Result<Vec<_>>>()?;
         let mut run = Run {
@@ -70,7 +70,7 @@ impl Load {
             direction,
             pages,
             lists,
-            free: (0..self.depth as usize).collect(),
+            free: (0..slots).collect(),
             under_way: HashMap::new(),
             shapes: Random::new(self.seed),
             sector: self.start,

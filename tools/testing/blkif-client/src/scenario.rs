@@ -39,32 +39,52 @@ use anyhow::Result;
 /// What a scenario does.
 type Run = dyn Fn(&Bed) -> Result<()>;
 
+/// How much the ring's layout matters to a scenario.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Layouts {
+    /// Not at all.
+    Any,
+    /// One is as good as another that is laid out the same.
+    Both,
+    /// It matters how it is asked for.
+    All,
+}
+
 /// A named test.
 pub struct Scenario {
     /// `group/what-it-shows`.
     pub name: String,
-    /// Whether the ring's layout matters, so that it is run once for each.
-    pub per_abi: bool,
+    /// The layouts of the ring that it is run in.
+    pub layouts: Layouts,
     run: Box<Run>,
 }
 
 impl Scenario {
-    /// A scenario that is run in every layout.
-    fn each(name: impl Into<String>, run: impl Fn(&Bed) -> Result<()> + 'static) -> Self {
+    fn new(
+        layouts: Layouts,
+        name: impl Into<String>,
+        run: impl Fn(&Bed) -> Result<()> + 'static,
+    ) -> Self {
         Self {
             name: name.into(),
-            per_abi: true,
+            layouts,
             run: Box::new(run),
         }
     }
 
+    /// A scenario that is run in every layout, however it is asked for.
+    fn each(name: impl Into<String>, run: impl Fn(&Bed) -> Result<()> + 'static) -> Self {
+        Self::new(Layouts::All, name, run)
+    }
+
+    /// A scenario that is run in both layouts.
+    fn both(name: impl Into<String>, run: impl Fn(&Bed) -> Result<()> + 'static) -> Self {
+        Self::new(Layouts::Both, name, run)
+    }
+
     /// A scenario that has nothing to do with the ring's layout.
     fn once(name: impl Into<String>, run: impl Fn(&Bed) -> Result<()> + 'static) -> Self {
-        Self {
-            name: name.into(),
-            per_abi: false,
-            run: Box::new(run),
-        }
+        Self::new(Layouts::Any, name, run)
     }
 
     /// Runs it, and checks that nothing is left of its disks.

@@ -4,7 +4,7 @@
 
 use anyhow::{ensure, Result};
 use blkif_client::ktap::Report;
-use blkif_client::scenario::{self, Scenario};
+use blkif_client::scenario::{self, Layouts, Scenario};
 use blkif_client::wire::Abi;
 use clap::{Args, ValueEnum};
 
@@ -60,7 +60,11 @@ impl Arguments {
             .iter()
             .flat_map(|scenario| {
                 let abis = self.abi.list();
-                let count = if scenario.per_abi { abis.len() } else { 1 };
+                let count = match scenario.layouts {
+                    Layouts::Any => 1,
+                    Layouts::Both => 2,
+                    Layouts::All => abis.len(),
+                };
                 abis.iter().take(count).map(move |abi| (scenario, *abi))
             })
             .collect();
@@ -68,7 +72,7 @@ impl Arguments {
             let mut report = Report::new(runs.len());
             for (scenario, abi) in &runs {
                 bed.abi = *abi;
-                let name = if scenario.per_abi {
+                let name = if scenario.layouts != Layouts::Any {
                     format!("{} {}", scenario.name, abi.name())
                 } else {
                     scenario.name.clone()

@@ -5,12 +5,14 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use anyhow::{bail, ensure, Result};
+use anyhow::{bail, ensure, Context, Result};
 
 use crate::backing::Disk;
 use crate::features::Features;
 use crate::frontend::Frontend;
 use crate::grants;
+use crate::load::{Direction, Load};
+use crate::pattern;
 use crate::peer::Peer;
 use crate::vbd::{Spec, Vbd};
 use crate::wait::{wait_for, PATIENCE};
@@ -143,6 +145,18 @@ impl Bed {
         let mut frontend = self.attach()?;
         frontend.expect_serving()?;
         frontend.detach()
+    }
+
+    /// Has `load` written and verified through the frontend, and detaches; then the device itself must hold the data.
+    pub fn move_data(&self, mut frontend: Frontend, load: &Load) -> Result<()> {
+        let sectors = load.run(&mut frontend, Direction::Write)?;
+        load.run(&mut frontend, Direction::Verify)?;
+        frontend.detach()?;
+        self.disk
+            .each_sector(load.start, sectors, |number, bytes| {
+                pattern::check(load.seed, number, bytes)
+            })
+            .context("on the device")
     }
 
     /// Fails unless the backend closes an offline disk and lets go of its device, before xenstore forgets the disk.

@@ -160,11 +160,15 @@ fn overfull_before_connect(bed: &Bed) -> Result<()> {
     bed.expect_attachable()
 }
 
-/// A response has 11 bytes of meaning; in the rest of its entry nothing of the backend's memory may be, only zeroes
-/// or what the request left there (XSA-216).
+/// A response has 13 bytes of meaning; nothing of the backend's memory may be in the rest of its entry (XSA-216).
 fn responses_show_nothing_else(bed: &Bed) -> Result<()> {
     const MARK: u8 = 0xa5;
     let mut frontend = bed.attach()?;
+    let keep_requests = bed.differs(
+        true,
+        false,
+        "xen-blkback leaves the request's own bytes where the response has none; ours clears the entry",
+    );
     for round in 0..64_u64 {
         let operation = if round % 2 == 0 { op::READ } else { 99 };
         let mut entry = frontend
@@ -181,7 +185,7 @@ fn responses_show_nothing_else(bed: &Bed) -> Result<()> {
                 continue;
             }
             ensure!(
-                *byte == 0 || *byte == entry[at],
+                *byte == 0 || (keep_requests && *byte == entry[at]),
                 "byte {at} of a response is {byte:#x}: {:02x?}",
                 answer.entry
             );

@@ -26,15 +26,15 @@ const MOST_MAPPINGS: usize = 128;
 
 pub fn scenarios() -> Vec<Scenario> {
     vec![
-        Scenario::each("indirect/every-count-of-segments", every_count),
-        Scenario::each("indirect/ragged-segments", ragged),
-        Scenario::each("indirect/full-ring", full_ring),
-        Scenario::each("indirect/mixed-with-direct-ones", mixed),
-        Scenario::each("indirect/list-from-a-read-only-grant", read_only_list),
-        Scenario::each("indirect/list-is-among-its-own-data", list_in_data),
-        Scenario::each("indirect/one-gref-in-all-segments", one_gref),
-        Scenario::each("indirect/list-changed-after-posting", list_changed),
-        Scenario::each("indirect/read-only-disk", read_only_disk),
+        Scenario::both("indirect/every-count-of-segments", every_count),
+        Scenario::both("indirect/ragged-segments", ragged),
+        Scenario::both("indirect/full-ring", full_ring),
+        Scenario::both("indirect/mixed-with-direct-ones", mixed),
+        Scenario::both("indirect/list-from-a-read-only-grant", read_only_list),
+        Scenario::both("indirect/list-is-among-its-own-data", list_in_data),
+        Scenario::both("indirect/one-gref-in-all-segments", one_gref),
+        Scenario::both("indirect/list-changed-after-posting", list_changed),
+        Scenario::both("indirect/read-only-disk", read_only_disk),
     ]
 }
 
@@ -45,13 +45,6 @@ fn attach(bed: &Bed) -> Result<(Frontend, usize)> {
     })?;
     let most = usize::try_from(frontend.offered(offers::INDIRECT, 1)?)?;
     Ok((frontend, most))
-}
-
-fn write_and_verify(frontend: &mut Frontend, load: &Load) -> Result<()> {
-    load.run(frontend, Direction::Write)?;
-    load.run(frontend, Direction::Verify)
-        .with_context(|| format!("{} segments", load.segments))?;
-    Ok(())
 }
 
 fn every_count(bed: &Bed) -> Result<()> {
@@ -66,13 +59,15 @@ fn every_count(bed: &Bed) -> Result<()> {
             segments,
             ragged: false,
         };
-        write_and_verify(&mut frontend, &load)?;
+        load.run(&mut frontend, Direction::Write)?;
+        load.run(&mut frontend, Direction::Verify)
+            .with_context(|| format!("{segments} segments"))?;
     }
     frontend.detach()
 }
 
 fn ragged(bed: &Bed) -> Result<()> {
-    let (mut frontend, most) = attach(bed)?;
+    let (frontend, most) = attach(bed)?;
     let load = Load {
         seed: 41,
         start: 3,
@@ -81,12 +76,11 @@ fn ragged(bed: &Bed) -> Result<()> {
         segments: most.min(200),
         ragged: true,
     };
-    write_and_verify(&mut frontend, &load)?;
-    frontend.detach()
+    bed.move_data(frontend, &load)
 }
 
 fn full_ring(bed: &Bed) -> Result<()> {
-    let (mut frontend, most) = attach(bed)?;
+    let (frontend, most) = attach(bed)?;
     let load = Load {
         seed: 42,
         start: 0,
@@ -95,8 +89,7 @@ fn full_ring(bed: &Bed) -> Result<()> {
         segments: most.min(24),
         ragged: true,
     };
-    write_and_verify(&mut frontend, &load)?;
-    frontend.detach()
+    bed.move_data(frontend, &load)
 }
 
 /// The data pages that `list` names, one by one through direct requests.

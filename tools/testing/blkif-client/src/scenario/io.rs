@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt;
 use anyhow::{ensure, Result};
 
 use super::{Bed, Scenario};
+use crate::backing::Aligned;
 use crate::gntalloc::{Access, PAGE_SIZE};
 use crate::load::{Direction, Load};
 use crate::pattern::{self, SECTOR_SIZE};
@@ -33,13 +34,6 @@ pub fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-fn write_and_verify(bed: &Bed, load: &Load) -> Result<()> {
-    let mut frontend = bed.attach()?;
-    load.run(&mut frontend, Direction::Write)?;
-    load.run(&mut frontend, Direction::Verify)?;
-    frontend.detach()
-}
-
 fn written_data_reads_back(bed: &Bed) -> Result<()> {
     let load = Load {
         seed: 1,
@@ -49,7 +43,7 @@ fn written_data_reads_back(bed: &Bed) -> Result<()> {
         segments: MAX_SEGMENTS,
         ragged: false,
     };
-    write_and_verify(bed, &load)
+    bed.move_data(bed.attach()?, &load)
 }
 
 fn ragged_segments(bed: &Bed) -> Result<()> {
@@ -61,7 +55,7 @@ fn ragged_segments(bed: &Bed) -> Result<()> {
         segments: MAX_SEGMENTS,
         ragged: true,
     };
-    write_and_verify(bed, &load)
+    bed.move_data(bed.attach()?, &load)
 }
 
 fn full_ring_wraps(bed: &Bed) -> Result<()> {
@@ -73,12 +67,8 @@ fn full_ring_wraps(bed: &Bed) -> Result<()> {
         segments: 1,
         ragged: false,
     };
-    write_and_verify(bed, &load)
+    bed.move_data(bed.attach()?, &load)
 }
-
-/// Memory aligned as direct I/O wants it.
-#[repr(C, align(4096))]
-struct Aligned([u8; PAGE_SIZE]);
 
 fn frontend_and_device_agree(bed: &Bed) -> Result<()> {
     let mut frontend = bed.attach_spec(&crate::vbd::Spec {

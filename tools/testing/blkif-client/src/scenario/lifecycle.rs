@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Bed, Scenario};
+use super::{Bed, Layouts, Scenario};
 use crate::child;
 use crate::features::{Features, Naming};
 use crate::frontend::Frontend;
@@ -18,23 +18,23 @@ use crate::wire::{op, state};
 /// Long enough for everything in flight to be in flight when the end comes.
 const DELAY: Duration = Duration::from_millis(300);
 
-/// How a frontend ends, what it is called, and whether the ring's layout may matter.
-type End = (&'static str, bool, fn(&Frontend) -> Result<()>);
+/// How a frontend ends, what it is called, and the layouts to try it in.
+type End = (&'static str, Layouts, fn(&Frontend) -> Result<()>);
 
 const ENDS: &[End] = &[
-    ("closing", true, Frontend::close),
-    ("closed", false, |frontend| {
+    ("closing", Layouts::Both, Frontend::close),
+    ("closed", Layouts::Any, |frontend| {
         frontend.vbd.set_state(state::CLOSED)?;
         frontend.vbd.wait_backend(&[state::CLOSED]).map(|_| ())
     }),
-    ("frontend-directory-removed", false, |frontend| {
+    ("frontend-directory-removed", Layouts::Any, |frontend| {
         frontend.vbd.remove_frontend()
     }),
-    ("backend-directory-removed", false, |frontend| {
+    ("backend-directory-removed", Layouts::Any, |frontend| {
         frontend.vbd.remove_backend()?;
         frontend.vbd.wait_gone()
     }),
-    ("both-directories-removed", false, |frontend| {
+    ("both-directories-removed", Layouts::Any, |frontend| {
         frontend.vbd.remove_backend()?;
         frontend.vbd.remove_frontend()?;
         frontend.vbd.wait_gone()
@@ -57,11 +57,12 @@ pub fn scenarios() -> Vec<Scenario> {
     ]
     .into_iter()
     .flat_map(|(load, features)| {
-        ENDS.iter().map(move |(end, per_abi, act)| Scenario {
-            per_abi: *per_abi,
-            ..Scenario::once(format!("lifecycle/{end}-with-{load}"), move |bed| {
-                end_in_flight(bed, features, *act)
-            })
+        ENDS.iter().map(move |(end, layouts, act)| {
+            Scenario::new(
+                *layouts,
+                format!("lifecycle/{end}-with-{load}"),
+                move |bed| end_in_flight(bed, features, *act),
+            )
         })
     });
     let others = [

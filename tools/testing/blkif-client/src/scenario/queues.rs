@@ -9,7 +9,6 @@ use anyhow::{ensure, Context, Result};
 use super::nodes::{publish_spoilt, Case};
 use super::{Bed, Scenario};
 use crate::features::Features;
-use crate::frontend::Frontend;
 use crate::load::{Direction, Load};
 use crate::wait::QUIET;
 use crate::wire::{offers, op, state};
@@ -89,13 +88,13 @@ pub fn scenarios() -> Vec<Scenario> {
         })
     });
     [
-        Scenario::each("queues/one-named-as-such", one),
-        Scenario::each("queues/two", |bed| write_and_verify(bed, of_queues(2, 0))),
-        Scenario::each("queues/two-of-four-pages", |bed| {
+        Scenario::both("queues/one-named-as-such", one),
+        Scenario::both("queues/two", |bed| write_and_verify(bed, of_queues(2, 0))),
+        Scenario::both("queues/two-of-four-pages", |bed| {
             write_and_verify(bed, of_queues(2, 2))
         }),
-        Scenario::each("queues/as-many-as-offered", as_many_as_offered),
-        Scenario::each("queues/each-sees-what-others-wrote", each_sees_all),
+        Scenario::both("queues/as-many-as-offered", as_many_as_offered),
+        Scenario::both("queues/each-sees-what-others-wrote", each_sees_all),
         Scenario::once("queues/one-stopped-by-nonsense", one_stopped),
         Scenario::once("queues/more-and-fewer", more_and_fewer),
     ]
@@ -112,36 +111,31 @@ fn of_queues(queues: u32, order: u32) -> Features {
     }
 }
 
-fn move_data(frontend: &mut Frontend) -> Result<()> {
-    let room = frontend.features.requests();
-    let load = Load {
+/// More than fits into the rings.
+fn load(features: Features) -> Load {
+    let room = features.requests();
+    Load {
         seed: 32,
         start: 16,
         requests: 2 * room + 5,
         depth: room.min(256),
         segments: 2,
         ragged: true,
-    };
-    load.run(frontend, Direction::Write)?;
-    load.run(frontend, Direction::Verify)?;
-    frontend.expect_serving()
+    }
 }
 
 fn write_and_verify(bed: &Bed, features: Features) -> Result<()> {
-    let mut frontend = bed.attach_with(features)?;
-    move_data(&mut frontend)?;
-    frontend.detach()
+    bed.move_data(bed.attach_with(features)?, &load(features))
 }
 
 /// One queue that is called a queue has the nodes of a disk without queues.
 fn one(bed: &Bed) -> Result<()> {
-    let mut frontend = bed.waiting()?;
+    let frontend = bed.waiting()?;
     frontend.publish()?;
     frontend.vbd.set("multi-queue-num-queues", "1")?;
     frontend.vbd.set_state(state::INITIALISED)?;
     frontend.vbd.wait_backend(&[state::CONNECTED])?;
-    move_data(&mut frontend)?;
-    frontend.detach()
+    bed.move_data(frontend, &load(bed.features))
 }
 
 fn as_many_as_offered(bed: &Bed) -> Result<()> {
@@ -197,7 +191,8 @@ fn more_and_fewer(bed: &Bed) -> Result<()> {
         let features = of_queues(queues, order);
         frontend
             .reconnect(features)
-            .and_then(|()| move_data(&mut frontend))
+            .and_then(|()| load(features).run(&mut frontend, Direction::Write))
+            .and_then(|_| load(features).run(&mut frontend, Direction::Verify))
             .with_context(|| format!("{queues} queues of order {order}"))?;
     }
     frontend.detach()

@@ -52,13 +52,13 @@ const CASES: &[Case] = &[
 
 pub fn scenarios() -> Vec<Scenario> {
     let orders = (0..=LONGEST).map(|order| {
-        Scenario::each(format!("rings/order-{order}"), move |bed| {
+        Scenario::both(format!("rings/order-{order}"), move |bed| {
             works(bed, order, Naming::Order)
         })
     });
     let counts = (1..=LONGEST).map(|order| {
         let pages = 1 << order;
-        Scenario::each(format!("rings/num-ring-pages-{pages}"), move |bed| {
+        Scenario::both(format!("rings/num-ring-pages-{pages}"), move |bed| {
             works(bed, order, Naming::Count)
         })
     });
@@ -66,15 +66,15 @@ pub fn scenarios() -> Vec<Scenario> {
         .iter()
         .map(|case| Scenario::once(case.name, |bed| spoilt(bed, case)));
     let others = [
-        Scenario::each("rings/both-schemes-at-once", |bed| {
+        Scenario::both("rings/both-schemes-at-once", |bed| {
             works(bed, 2, Naming::Both)
         }),
-        Scenario::each("rings/no-slot-is-lost", no_slot_is_lost),
+        Scenario::both("rings/no-slot-is-lost", no_slot_is_lost),
         Scenario::once("rings/ring-ref1-no-grant", grant_missing_inside),
         Scenario::once("rings/num-ring-pages-of-nonsense", nonsense_count),
         Scenario::once("rings/longer-and-shorter", longer_and_shorter),
-        Scenario::each("rings/req-prod-beyond-a-long-ring", beyond),
-        Scenario::each("rings/about-to-wrap", about_to_wrap),
+        Scenario::both("rings/req-prod-beyond-a-long-ring", beyond),
+        Scenario::both("rings/about-to-wrap", about_to_wrap),
     ];
     orders.chain(counts).chain(cases).chain(others).collect()
 }
@@ -103,12 +103,7 @@ fn works(bed: &Bed, order: u32, naming: Naming) -> Result<()> {
         naming,
         ..of_order(order)
     };
-    let mut frontend = bed.attach_with(features)?;
-    let load = around(features.requests());
-    load.run(&mut frontend, Direction::Write)?;
-    load.run(&mut frontend, Direction::Verify)?;
-    frontend.expect_serving()?;
-    frontend.detach()
+    bed.move_data(bed.attach_with(features)?, &around(features.requests()))
 }
 
 fn spoilt(bed: &Bed, case: &Case) -> Result<()> {
