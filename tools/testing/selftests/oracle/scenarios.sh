@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Everything blkif-client knows to do to a backend, done to Linux's own.
-# timeout: 600
+# timeout: 900
 #
 # Some of what is done to it makes it warn of itself: no failure of ours.
 # known complaint: WARNING: drivers/block/xen-blkback/
