@@ -35,12 +35,15 @@ shell: ## boot Xen and a dom0 with the modules, for you to type in
 
 ## To test it
 
-.PHONY: check soak
+.PHONY: check soak bench
 check: ## run all tests, the last line counts them; ONLY=… for some of them
 	@tools/testing/check $(ONLY)
 
 soak: ## run the same tests with larger counts
 	@tools/testing/check --soak $(ONLY)
+
+bench: ## compare with xen-blkback; QUICK=1: a few jobs, PROFILE=1: the functions that cost most
+	@tools/testing/bench/run $(if $(QUICK),--quick) $(if $(PROFILE),--profile 40)
 
 ## To use it
 

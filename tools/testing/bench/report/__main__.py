@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Prints what a run of the bench counted: python3 -m report FOLDER [--profile LINES]"""
+"""Prints what a run of the bench counted, and compares it with the floors."""
 
 import argparse
+import json
+import sys
+from pathlib import Path
 
 from .symbols import demangle
 from .windows import DOM0_CPU, read_results
@@ -19,13 +22,15 @@ def figures(measurement):
     return {
         "all": sum(places.values()),
         "dom0": sum(count for (cpu, _), count in places.items() if cpu == DOM0_CPU),
-        "backend": at("backend"),
+        "module": at("backend"),
         "kernel": at("kernel"),
         "xen": at("xen"),
         "hypercalls": called("pv_hypercall", True),
         "to_guest": called("evtchn_send", True),
         "to_dom0": called("evtchn_send", False),
-        "wakeups": called("do_block", True),
+        "wakeups": called("vcpu_block", True),
+        "p50_us": measurement.p50 / 1000,
+        "p99_us": measurement.p99 / 1000,
     }
 
 
@@ -37,11 +42,25 @@ def print_table(rows):
         print(f"{job:28} {backend:12}{cells}")
 
 
-def print_ratios(rows):
+def ratios(rows):
+    """What the reference costs, divided by what ours costs: {job: {"all": ratio, "dom0": ratio}}."""
+    found = {}
     for job in sorted({job for job, _ in rows}):
         theirs, ours = rows.get((job, REFERENCE)), rows.get((job, OURS))
         if theirs and ours:
-            print(f"ratio {job} all={theirs['all'] / ours['all']:.3f} dom0={theirs['dom0'] / ours['dom0']:.3f}")
+            found[job] = {what: theirs[what] / ours[what] for what in ("all", "dom0")}
+    return found
+
+
+def below_floor(found, path):
+    """Yields a sentence for each ratio below its floor; a line of the file is JOB all=RATIO dom0=RATIO."""
+    for line in Path(path).read_text(encoding="ascii").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        job, *floors = line.split()
+        for what, floor in (floor.split("=") for floor in floors):
+            if job in found and found[job][what] < float(floor):
+                yield f"below its floor: {job} {what}={found[job][what]:.3f}, floor {floor}"
 
 
 def print_profile(measurement, lines):
@@ -63,13 +82,22 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("folder")
     arguments.add_argument("--profile", type=int, default=0, metavar="LINES")
+    arguments.add_argument("--floors", metavar="FILE")
     options = arguments.parse_args()
     measurements = read_results(options.folder)
     rows = {(m.job, m.backend): figures(m) for m in measurements}
     print_table(rows)
-    print_ratios(rows)
+    found = ratios(rows)
+    for job, ratio in found.items():
+        print(f"ratio {job} all={ratio['all']:.3f} dom0={ratio['dom0']:.3f}")
     for measurement in measurements if options.profile else ():
         print_profile(measurement, options.profile)
+    figures_file = {"figures": [{"job": job, "backend": backend, **row} for (job, backend), row in rows.items()]}
+    (Path(options.folder) / "figures.json").write_text(json.dumps(figures_file | {"ratios": found}, indent=1))
+    failures = list(below_floor(found, options.floors)) if options.floors else []
+    for failure in failures:
+        print(failure)
+    sys.exit(bool(failures))
 
 
 main()

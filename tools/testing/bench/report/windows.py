@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the counting plugin counted: blocks of instructions, by processor, for one I/O of a job."""
 
+import re
+import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,8 @@ class Measurement:
     large: dict
     ios: int
     symbols: dict  # of dom0 and of a guest
+    p50: int  # fio's latencies in virtual time, of which an instruction of any processor takes 1 ns
+    p99: int
 
     def blocks(self):
         """Yields (processor, address, instructions, executions for one I/O)."""
@@ -67,12 +71,24 @@ class Measurement:
         return entries
 
 
+def read_latencies(path):
+    """Yields (p50, p99) in ns of each job's larger window from fio's terse results."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.split(";")[2:3] == ["large"]:
+            # Once for reads, for writes and for discards: what a job did not do is 0.
+            yield tuple(1000 * max(map(int, re.findall(rf"\b{p}\.0+%=(\d+)", line))) for p in (50, 99))
+
+
 def read_results(folder):
     """Reads all measurements of a run from the folder of its results."""
     folder = Path(folder)
     symbols = {}
     measurements = []
-    for number, line in enumerate((folder / "jobs").read_text(encoding="ascii").splitlines()):
+    latencies = list(read_latencies(folder / "fio"))
+    jobs = (folder / "jobs").read_text(encoding="ascii").splitlines()
+    if len(list(folder.glob("window-*"))) != 2 * len(jobs):
+        sys.exit(f"{folder} has not two windows for each job: something failed in the midst of it")
+    for number, line in enumerate(jobs):
         backend, job, count = line.split()
         if backend not in symbols:
             common = [folder / "xen.symbols", folder / "linux.symbols"]
@@ -81,5 +97,5 @@ def read_results(folder):
                 "guest": Symbols(*common, folder / "guest.symbols"),
             }
         small, large = (read_window(folder / f"window-{2 * number + i:03}") for i in (0, 1))
-        measurements.append(Measurement(backend, job, small, large, 2 * int(count), symbols[backend]))
+        measurements.append(Measurement(backend, job, small, large, 2 * int(count), symbols[backend], *latencies[number]))
     return measurements
