@@ -1,250 +1,227 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mappings of a frontend's pages that are kept between its requests.
+//! What is kept of granted pages between requests, to be found by grant reference.
 //!
-//! A frontend with persistent grants uses the same pages again and again, so their mappings are
-//! worth keeping. One cache belongs to one queue, and finds a mapping by its grant reference.
-//!
-//! A mapping in the cache is *in use* by any number of requests, or *idle*. Idle ones wait in the
-//! order in which they became idle, and the one that has waited longest goes first: to make room
-//! for another, because nobody has used it for long, or because memory is short. A mapping in use
-//! never goes.
-//!
-//! Nothing is allocated and nothing is searched: memory for all mappings is there from the start, a
-//! hash table leads from a reference to its mapping, and the order is a list through them. The
-//! cache never unmaps; what it gives up it returns, so that the caller can unmap many at once.
-//!
-//! The word for a mapping is `V` here, since to the cache it can be anything.
+//! It is made like the cache of a processor: a reference has a *set* of places where it can be, which are
+//! few enough to be looked through. What is in use is not in it: its user has taken it out, so no two
+//! users can have the same one, and when a reference is used twice at a time, there are two values.
 
 use core::ops::DerefMut;
 
 use crate::number::GrantRef;
 
-mod entry;
-mod index;
-mod list;
+/// Places of a set.
+const WAYS: usize = 8;
 
-pub use entry::Entry;
-pub use index::Bucket;
-
-use index::Index;
-use list::Idle;
-
-/// How long ago something was, in a unit of the caller's.
-pub type Time = u64;
-
-/// The kept mappings of a queue.
-///
-/// # Invariants
-///
-/// Every entry is exactly one of: free, and in the list of free ones; idle, in the index and in
-/// the list of idle ones; in use, and in the index.
+/// A place in the cache.
 #[derive(Debug)]
-pub struct GrantCache<E, B> {
-    entries: E,
-    index: Index<B>,
-    idle: Idle,
-    /// The first free entry; the others follow by their `next`.
-    free: Option<u32>,
-    len: usize,
-    in_use: usize,
-    budget: usize,
+pub struct Place<V> {
+    kept: Option<(GrantRef, V)>,
+    /// It was put there since the last sweep.
+    fresh: bool,
 }
 
-/// The use of a mapping by one request, to be given back by [`GrantCache::release`].
-#[derive(Debug)]
-#[must_use = "what is not released is in use for ever"]
-pub struct Held(u32);
-
-/// What became of a mapping that was to be kept.
-#[derive(Debug)]
-#[must_use]
-pub enum Insertion<V> {
-    /// It is kept, and in use.
-    Kept(Held),
-    /// It is kept, and in use; this idle one had to go.
-    Replaced(Held, V),
-    /// It is not kept: all that the cache may hold is in use, or its reference is there already.
-    /// It serves this one request.
-    Refused(V),
-}
-
-impl<V, E, B> GrantCache<E, B>
-where
-    E: DerefMut<Target = [Entry<V>]>,
-    B: DerefMut<Target = [Bucket]>,
-{
-    /// A cache with room for as many mappings as there are entries, [`Self::buckets`] of which are
-    /// needed. All are to be new. `None` when their numbers do not match.
-    pub fn new(mut entries: E, buckets: B) -> Option<Self> {
-        let capacity = u32::try_from(entries.len()).ok()?;
-        let index = Index::new(buckets, entries.len())?;
-        for (entry, next) in entries.iter_mut().zip(1u32..) {
-            *entry = Entry::new();
-            entry.next = (next < capacity).then_some(next);
+impl<V> Default for Place<V> {
+    fn default() -> Self {
+        Self {
+            kept: None,
+            fresh: false,
         }
-        // INVARIANT: All entries are free.
-        Some(Self {
-            budget: entries.len(),
-            entries,
-            index,
-            idle: Idle::new(),
-            free: (capacity > 0).then_some(0),
+    }
+}
+
+/// Values by grant reference, in places that the caller provides.
+#[derive(Debug)]
+pub struct GrantCache<P> {
+    places: P,
+    /// The number of sets less one; there is a power of two of them.
+    last_set: usize,
+    len: usize,
+    max: usize,
+    /// Where the sweep is.
+    hand: usize,
+}
+
+impl<V, P: DerefMut<Target = [Place<V>]>> GrantCache<P> {
+    /// How many places a cache of at most `max` values needs.
+    pub const fn places(max: usize) -> usize {
+        // A power of two that is not smaller.
+        let sets = match max.div_ceil(WAYS).checked_next_power_of_two() {
+            Some(sets) => sets,
+            None => 1,
+        };
+        sets.saturating_mul(WAYS)
+    }
+
+    /// A cache of at most `max` values in [`Self::places`] places. With fewer, it keeps less.
+    pub fn new(places: P, max: usize) -> Self {
+        let sets = places.len() / WAYS;
+        Self {
+            places,
+            last_set: match sets.is_power_of_two() {
+                true => sets.wrapping_sub(1),
+                false => 0,
+            },
             len: 0,
-            in_use: 0,
-        })
+            max,
+            hand: 0,
+        }
     }
 
-    /// How many buckets a cache of this many entries needs.
-    pub const fn buckets(capacity: usize) -> usize {
-        index::buckets(capacity)
-    }
-
-    /// How many mappings there are.
+    /// How many values there are.
     #[inline]
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there are none.
     #[inline]
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// How many mappings are in use.
+    /// Takes out the value of `gref`, if there is one.
     #[inline]
-    pub const fn in_use(&self) -> usize {
-        self.in_use
-    }
-
-    /// Sets how many mappings are kept at most. There can be more already: see [`Self::surplus`].
-    pub fn set_budget(&mut self, budget: usize) {
-        self.budget = budget.min(self.entries.len());
-    }
-
-    /// How many mappings there are beyond the budget.
-    pub const fn surplus(&self) -> usize {
-        self.len.saturating_sub(self.budget)
-    }
-
-    /// Takes up the mapping of a page, if it is here.
-    #[inline]
-    pub fn acquire(&mut self, gref: GrantRef) -> Option<Held> {
-        let number = self.index.find(gref)?;
-        let entry = self.entries.get_mut(number as usize)?;
-        if entry.users == 0 {
-            // INVARIANT: From idle to in use.
-            self.idle.remove(&mut self.entries, number);
-            self.in_use = self.in_use.saturating_add(1);
-        }
-        let entry = self.entries.get_mut(number as usize)?;
-        // There are fewer requests than this could count.
-        entry.users = entry.users.saturating_add(1);
-        Some(Held(number))
-    }
-
-    /// A mapping that is in use.
-    #[inline]
-    pub fn get(&self, held: &Held) -> Option<&V> {
-        self.entries.get(held.0 as usize)?.value.as_ref()
-    }
-
-    /// Keeps a new mapping of a page, for its first use.
-    pub fn insert(&mut self, gref: GrantRef, value: V) -> Insertion<V> {
-        if self.index.find(gref).is_some() {
-            return Insertion::Refused(value);
-        }
-        let replaced = match self.len < self.budget {
-            true => None,
-            false => match self.evict() {
-                Some(replaced) => Some(replaced),
-                None => return Insertion::Refused(value),
-            },
-        };
-        match self.place(gref, value) {
-            Ok(held) => match replaced {
-                None => Insertion::Kept(held),
-                Some(replaced) => Insertion::Replaced(held, replaced),
-            },
-            // A free entry was there or was made, so this does not happen.
-            Err(value) => Insertion::Refused(value),
-        }
-    }
-
-    /// Gives a use back.
-    #[inline]
-    pub fn release(&mut self, held: Held, now: Time) {
-        let Held(number) = held;
-        let Some(entry) = self.entries.get_mut(number as usize) else {
-            return;
-        };
-        if entry.users == 0 {
-            // Only the use of a mapping in another cache can get here.
-            return;
-        }
-        entry.users = entry.users.saturating_sub(1);
-        if entry.users == 0 {
-            entry.idle_since = now;
-            // INVARIANT: From in use to idle.
-            self.in_use = self.in_use.saturating_sub(1);
-            self.idle.append(&mut self.entries, number);
-        }
-    }
-
-    /// Gives up the mapping that has been idle longest.
-    pub fn evict(&mut self) -> Option<V> {
-        let number = self.idle.first()?;
-        self.idle.remove(&mut self.entries, number);
-        let entry = self.entries.get_mut(number as usize)?;
-        let value = entry.value.take();
-        entry.next = self.free;
-        let gref = entry.gref;
-        // INVARIANT: From idle to free.
-        self.free = Some(number);
-        self.index.remove(gref);
+    pub fn take(&mut self, gref: GrantRef) -> Option<V> {
+        let place = self
+            .set(gref)
+            .iter_mut()
+            .find(|place| matches!(place.kept, Some((kept, _)) if kept == gref))?;
+        let (_, value) = place.kept.take()?;
         self.len = self.len.saturating_sub(1);
-        value
+        Some(value)
     }
 
-    /// Gives up mappings that have been idle longest, at most so many.
-    pub fn shrink(&mut self, count: usize) -> impl Iterator<Item = V> + '_ {
-        (0..count).map_while(|_| self.evict())
-    }
-
-    /// Gives up the mappings that have been idle since before this time.
-    pub fn expire(&mut self, before: Time) -> impl Iterator<Item = V> + '_ {
-        core::iter::from_fn(move || match self.idle_since() {
-            Some(since) if since < before => self.evict(),
-            _ => None,
-        })
-    }
-
-    /// Since when the mapping that goes next has been idle; `None` when none is.
-    pub fn idle_since(&self) -> Option<Time> {
-        let entry = self.entries.get(self.idle.first()? as usize)?;
-        Some(entry.idle_since)
-    }
-
-    /// Puts a mapping into a free entry.
-    fn place(&mut self, gref: GrantRef, value: V) -> Result<Held, V> {
-        let Some(number) = self.free else {
-            return Err(value);
+    /// Keeps the value of `gref`. Returns one that is not kept: an older one that had to make room, or this
+    /// one when there is none to be had.
+    #[inline]
+    pub fn put(&mut self, gref: GrantRef, value: V) -> Option<V> {
+        let full = self.len >= self.max;
+        let set = self.set(gref);
+        let mut free = None;
+        let mut old = None;
+        for (way, place) in set.iter().enumerate() {
+            match &place.kept {
+                None => free = Some(way),
+                // The same page twice is no use.
+                Some((kept, _)) if *kept == gref => return Some(value),
+                Some(_) if !place.fresh || old.is_none() => old = Some(way),
+                Some(_) => {}
+            }
+        }
+        let chosen = match free {
+            Some(way) if !full => Some(way),
+            _ => old,
         };
-        let Some(entry) = self.entries.get_mut(number as usize) else {
-            return Err(value);
+        let Some(place) = chosen.and_then(|way| set.get_mut(way)) else {
+            return Some(value);
         };
-        // INVARIANT: From free to in use.
-        self.free = entry.next.take();
-        entry.gref = gref;
-        entry.users = 1;
-        entry.value = Some(value);
-        self.index.insert(gref, number);
-        self.len = self.len.saturating_add(1);
-        self.in_use = self.in_use.saturating_add(1);
-        Ok(Held(number))
+        place.fresh = true;
+        let replaced = place.kept.replace((gref, value));
+        match replaced {
+            Some((_, value)) => Some(value),
+            None => {
+                self.len = self.len.saturating_add(1);
+                None
+            }
+        }
+    }
+
+    /// Takes out a value that was not put there since the last sweep; `None` ends the sweep.
+    pub fn sweep(&mut self) -> Option<V> {
+        while let Some(place) = self.places.get_mut(self.hand) {
+            self.hand = self.hand.wrapping_add(1);
+            if core::mem::take(&mut place.fresh) {
+                continue;
+            }
+            if let Some((_, value)) = place.kept.take() {
+                self.len = self.len.saturating_sub(1);
+                return Some(value);
+            }
+        }
+        self.hand = 0;
+        None
+    }
+
+    /// The places where `gref` can be.
+    #[inline]
+    fn set(&mut self, gref: GrantRef) -> &mut [Place<V>] {
+        // References that are handed out one after the other spread over all sets.
+        let first = (gref.0 as usize & self.last_set).wrapping_mul(WAYS);
+        let places = self.places.get_mut(first..).unwrap_or_default();
+        match places.len() {
+            more if more > WAYS => places.split_at_mut(WAYS).0,
+            _ => places,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    fn cache(max: usize) -> GrantCache<Vec<Place<u32>>> {
+        let places = GrantCache::<Vec<Place<u32>>>::places(max);
+        let places = core::iter::repeat_with(Place::default).take(places);
+        GrantCache::new(places.collect(), max)
+    }
+
+    #[test]
+    fn what_is_taken_is_gone_until_it_is_put_back() {
+        let mut cache = cache(100);
+        assert_eq!(cache.put(GrantRef(7), 70), None);
+        assert_eq!(cache.take(GrantRef(7)), Some(70));
+        assert_eq!(cache.take(GrantRef(7)), None);
+        assert_eq!(cache.put(GrantRef(7), 70), None);
+        assert_eq!(cache.put(GrantRef(7), 71), Some(71));
+        assert_eq!(cache.len(), 1);
+    }
+
+    #[test]
+    fn consecutive_references_all_fit() {
+        let mut cache = cache(1056);
+        for gref in 4000..5056 {
+            assert_eq!(cache.put(GrantRef(gref), gref), None);
+        }
+        assert_eq!(cache.len(), 1056);
+        for gref in 4000..5056 {
+            assert_eq!(cache.take(GrantRef(gref)), Some(gref));
+        }
+        assert!(cache.is_empty());
+    }
+
+    #[test]
+    fn no_more_than_the_maximum_is_kept() {
+        let mut cache = cache(10);
+        let refused = (0..50).filter_map(|gref| cache.put(GrantRef(gref), gref));
+        assert_eq!(refused.count(), 40);
+        assert_eq!(cache.len(), 10);
+        let mut none = self::cache(0);
+        assert_eq!(none.put(GrantRef(1), 1), Some(1));
+    }
+
+    #[test]
+    fn references_that_collide_drive_each_other_out_and_nothing_is_lost() {
+        let mut cache = cache(64);
+        let out: Vec<_> = (0..20)
+            .filter_map(|n| cache.put(GrantRef(n * 8), n))
+            .collect();
+        assert_eq!(out.len() + cache.len(), 20);
+        assert_eq!(cache.len(), WAYS);
+    }
+
+    #[test]
+    fn a_sweep_takes_what_the_last_one_saw_unused() {
+        let mut cache = cache(100);
+        for gref in 0..10 {
+            assert_eq!(cache.put(GrantRef(gref), gref), None);
+        }
+        assert_eq!(cache.sweep(), None);
+        let used = cache.take(GrantRef(3)).unwrap();
+        assert_eq!(cache.put(GrantRef(3), used), None);
+        let mut swept: Vec<_> = core::iter::from_fn(|| cache.sweep()).collect();
+        swept.sort();
+        assert_eq!(swept, [0, 1, 2, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(cache.sweep(), Some(3));
+    }
+}

@@ -15,9 +15,8 @@
 //! [`request::Indirect`] becomes one of the two when its pages have been seen.
 //!
 //! [`packing`] says where the data goes in our memory, [`grant_cache`] which of the frontend's pages
-//! stay mapped, [`merge`] which requests go to the disk as one. [`ring::BackRing::put`] consumes the
-//! duty and [`ring::BackRing::push`] shows the answers to the frontend and says whether to notify
-//! it.
+//! stay mapped. [`ring::BackRing::put`] consumes the duty and [`ring::BackRing::push`] shows the
+//! answers to the frontend and says whether to notify it.
 //!
 //! # The life of a connection
 //!
@@ -53,7 +52,6 @@ pub mod counter;
 pub mod device;
 pub mod grant_cache;
 pub mod histogram;
-pub mod merge;
 pub mod message;
 pub mod negotiation;
 pub mod number;

@@ -237,7 +237,7 @@ where
             }
             Some(value) => {
                 let max = 1u32.wrapping_shl(max_order);
-                let shape = Shape::numbered(value.ilog2(), max_order);
+                let shape = Shape::numbered(value.trailing_zeros(), max_order);
                 Ok(shape.ok_or(Unusable::TooMuch { key, value, max })?)
             }
         }
