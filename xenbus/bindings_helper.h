@@ -8,6 +8,7 @@
 #include <linux/blkdev.h>
 #include <linux/kthread.h>
 #include <linux/llist.h>
+#include <linux/timer.h>
 #include <linux/workqueue.h>
 
 #include <xen/events.h>
@@ -25,24 +26,40 @@ static const unsigned int XENBUS_BLK_OPEN_READ = (__force unsigned int)BLK_OPEN_
 static const unsigned int XENBUS_BLK_OPEN_WRITE = (__force unsigned int)BLK_OPEN_WRITE;
 static const unsigned int XENBUS_REQ_OP_READ = (__force unsigned int)REQ_OP_READ;
 static const unsigned int XENBUS_REQ_OP_WRITE = (__force unsigned int)REQ_OP_WRITE;
+static const unsigned int XENBUS_REQ_OP_DISCARD = (__force unsigned int)REQ_OP_DISCARD;
+static const unsigned int XENBUS_REQ_OP_SECURE_ERASE = (__force unsigned int)REQ_OP_SECURE_ERASE;
+static const unsigned int XENBUS_REQ_NOMERGE = (__force unsigned int)REQ_NOMERGE;
 static const unsigned int XENBUS_REQ_PREFLUSH = (__force unsigned int)REQ_PREFLUSH;
 static const unsigned int XENBUS_REQ_FUA = (__force unsigned int)REQ_FUA;
 static const unsigned int XENBUS_REQ_SYNC = (__force unsigned int)REQ_SYNC;
 static const unsigned int XENBUS_REQ_IDLE = (__force unsigned int)REQ_IDLE;
 static const int XENBUS_GNTST_OKAY = GNTST_okay;
 static const int XENBUS_GNTST_EAGAIN = GNTST_eagain;
+static const int XENBUS_GNTST_NO_DEVICE_SPACE = GNTST_no_device_space;
 static const unsigned int XENBUS_EOI_SPURIOUS = XEN_EOI_FLAG_SPURIOUS;
 static const unsigned int XENBUS_WQ_UNBOUND = WQ_UNBOUND;
 
 /* One doorbell: a thread sleeps on it, anyone may ring it, also from interrupts. */
 struct xenbus_doorbell {
-	struct wait_queue_head queue;
+	struct task_struct *sleeper;
 	atomic_t rung;
 };
 
 void xenbus_helper_doorbell_init(struct xenbus_doorbell *bell);
 void xenbus_helper_doorbell_ring(struct xenbus_doorbell *bell);
 void xenbus_helper_doorbell_wait(struct xenbus_doorbell *bell);
+
+/* One alarm: a timer that rings a doorbell. */
+struct xenbus_alarm {
+	struct timer_list timer;
+	struct xenbus_doorbell *bell;
+	bool rang;
+};
+
+void xenbus_helper_alarm_init(struct xenbus_alarm *alarm, struct xenbus_doorbell *bell);
+void xenbus_helper_alarm_set(struct xenbus_alarm *alarm, unsigned long milliseconds);
+bool xenbus_helper_alarm_take(struct xenbus_alarm *alarm);
+void xenbus_helper_alarm_shutdown(struct xenbus_alarm *alarm);
 
 void xenbus_helper_sleep_until_stopped(void);
 void xenbus_helper_memalloc_noio(void);
@@ -54,6 +71,12 @@ struct llist_node *xenbus_helper_llist_take(struct llist_head *head);
 
 int xenbus_helper_grant_copy(struct gnttab_copy *ops, unsigned int count);
 unsigned long xenbus_helper_page_to_gfn(struct page *page);
+void xenbus_helper_set_map_op(struct gnttab_map_grant_ref *op, struct page *page, bool readonly,
+			      u32 ref, u16 domain);
+void xenbus_helper_set_unmap_op(struct gnttab_unmap_grant_ref *op, struct page *page, u32 handle);
+bool xenbus_helper_page_busy(struct page *page);
+u8 *xenbus_helper_page_address(struct page *page);
+void xenbus_helper_read_page(struct page *page, size_t offset, u8 *to, size_t len);
 
 bool xenbus_helper_xen_domain(void);
 bool xenbus_helper_in_xenwatch(void);
@@ -71,4 +94,10 @@ bool xenbus_helper_bdev_write_cache(struct block_device *bdev);
 bool xenbus_helper_bdev_read_only(struct block_device *bdev);
 bool xenbus_helper_bdev_removable(struct block_device *bdev);
 bool xenbus_helper_bdev_cdrom(struct block_device *bdev);
+void xenbus_helper_bio_rearm(struct bio *bio, struct block_device *bdev, u32 flags, u64 sector,
+			     u32 bytes, struct bio_vec *table, u16 parts);
 int xenbus_helper_bio_status_to_errno(struct bio *bio);
+unsigned int xenbus_helper_bdev_max_discard_sectors(struct block_device *bdev);
+unsigned int xenbus_helper_bdev_max_secure_erase_sectors(struct block_device *bdev);
+unsigned int xenbus_helper_bdev_discard_granularity(struct block_device *bdev);
+unsigned int xenbus_helper_bdev_discard_alignment(struct block_device *bdev);

@@ -16,17 +16,24 @@ pub use disk::{
 pub use io::{
     Completions,
     Io,
-    Operation,
-    MAX_PAGES, //
+    Merging,
+    Operation, //
 };
 
 use kernel::types::Opaque;
 
-/// Runs `submit`, and lets the block layer see everything it submits at once.
-pub fn plugged<R>(submit: impl FnOnce() -> R) -> R {
+/// The most requests that the block layer prepares for at once.
+const MAX_AT_ONCE: usize = 32;
+
+/// Runs `submit`, and lets the block layer see everything it submits at once: about `count` requests.
+pub fn plugged<R>(count: usize, submit: impl FnOnce() -> R) -> R {
     let plug = Opaque::<kernel::bindings::blk_plug>::uninit();
     // SAFETY: The plug is on this stack and does not move until it is finished below.
     unsafe { kernel::bindings::blk_start_plug(plug.get()) };
+    // As many tags are allocated at once.
+    //
+    // SAFETY: The plug was initialised above, and nobody else uses it yet.
+    unsafe { (*plug.get()).nr_ios = u16::try_from(count.clamp(1, MAX_AT_ONCE)).unwrap_or(1) };
     let result = submit();
     // SAFETY: Started above, by the same task.
     unsafe { kernel::bindings::blk_finish_plug(plug.get()) };

@@ -35,6 +35,10 @@ impl Doorbell {
         })
     }
 
+    pub(crate) fn as_raw(&self) -> *mut bindings::xenbus_doorbell {
+        self.bell.get()
+    }
+
     /// Ends the wait, or the next one.
     pub fn ring(&self) {
         // SAFETY: The doorbell was initialised by `new`.

@@ -14,7 +14,8 @@
 #include <linux/sched/clock.h>
 #include <linux/sched/mm.h>
 #include <linux/string.h>
-#include <linux/wait.h>
+#include <linux/timer.h>
+#include <linux/unaligned.h>
 
 #include <asm/xen/hypercall.h>
 
@@ -23,27 +24,81 @@
 /*
  * How often it was rung is not kept: work is looked for after every wait, so once is
  * enough. The exchange orders the caller's stores before the wake-up, and the sleeper's reset before it looks for work.
+ *
+ * There is one sleeper, so there is no queue of them (compare rcuwait).
  */
 void xenbus_helper_doorbell_init(struct xenbus_doorbell *bell)
 {
-	init_waitqueue_head(&bell->queue);
+	bell->sleeper = NULL;
 	atomic_set(&bell->rung, 0);
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_doorbell_init);
 
 void xenbus_helper_doorbell_ring(struct xenbus_doorbell *bell)
 {
-	if (!atomic_xchg(&bell->rung, 1))
-		wake_up(&bell->queue);
+	struct task_struct *sleeper;
+
+	if (atomic_xchg(&bell->rung, 1))
+		return;
+	/* A task is freed after a grace period. */
+	rcu_read_lock();
+	sleeper = READ_ONCE(bell->sleeper);
+	if (sleeper)
+		wake_up_process(sleeper);
+	rcu_read_unlock();
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_doorbell_ring);
 
 void xenbus_helper_doorbell_wait(struct xenbus_doorbell *bell)
 {
-	wait_event_idle(bell->queue, atomic_read(&bell->rung));
+	WRITE_ONCE(bell->sleeper, current);
+	for (;;) {
+		/* Orders the sleeper's name before the look at the bell. */
+		set_current_state(TASK_IDLE);
+		if (atomic_read(&bell->rung))
+			break;
+		schedule();
+	}
+	__set_current_state(TASK_RUNNING);
+	WRITE_ONCE(bell->sleeper, NULL);
 	atomic_xchg(&bell->rung, 0);
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_doorbell_wait);
+
+static void alarm_rings(struct timer_list *timer)
+{
+	struct xenbus_alarm *alarm = container_of(timer, struct xenbus_alarm, timer);
+
+	WRITE_ONCE(alarm->rang, true);
+	xenbus_helper_doorbell_ring(alarm->bell);
+}
+
+void xenbus_helper_alarm_init(struct xenbus_alarm *alarm, struct xenbus_doorbell *bell)
+{
+	alarm->bell = bell;
+	alarm->rang = false;
+	timer_setup(&alarm->timer, alarm_rings, 0);
+}
+
+/* Timers are coarse on purpose: several fire together. */
+void xenbus_helper_alarm_set(struct xenbus_alarm *alarm, unsigned long milliseconds)
+{
+	if (!timer_pending(&alarm->timer))
+		mod_timer(&alarm->timer, round_jiffies_up(jiffies + msecs_to_jiffies(milliseconds)));
+}
+
+bool xenbus_helper_alarm_take(struct xenbus_alarm *alarm)
+{
+	if (!READ_ONCE(alarm->rang))
+		return false;
+	WRITE_ONCE(alarm->rang, false);
+	return true;
+}
+
+void xenbus_helper_alarm_shutdown(struct xenbus_alarm *alarm)
+{
+	timer_shutdown_sync(&alarm->timer);
+}
 
 /* Xen reads and writes @ops by address; they are ordinary kernel memory on every kind of domain. */
 int xenbus_helper_grant_copy(struct gnttab_copy *ops, unsigned int count)
@@ -54,6 +109,43 @@ int xenbus_helper_grant_copy(struct gnttab_copy *ops, unsigned int count)
 unsigned long xenbus_helper_page_to_gfn(struct page *page)
 {
 	return xen_page_to_gfn(page);
+}
+
+void xenbus_helper_set_map_op(struct gnttab_map_grant_ref *op, struct page *page, bool readonly,
+			      u32 ref, u16 domain)
+{
+	gnttab_set_map_op(op, (unsigned long)page_address(page),
+			  GNTMAP_host_map | (readonly ? GNTMAP_readonly : 0), ref, domain);
+}
+
+void xenbus_helper_set_unmap_op(struct gnttab_unmap_grant_ref *op, struct page *page, u32 handle)
+{
+	gnttab_set_unmap_op(op, (unsigned long)page_address(page), GNTMAP_host_map, handle);
+}
+
+bool xenbus_helper_page_busy(struct page *page)
+{
+	return page_count(page) > 1;
+}
+
+u8 *xenbus_helper_page_address(struct page *page)
+{
+	return page_address(page);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_page_address);
+
+/* The other domain may be writing; each word is read once. */
+void xenbus_helper_read_page(struct page *page, size_t offset, u8 *to, size_t len)
+{
+	const u8 *from = page_address(page);
+	size_t at;
+
+	if (offset > PAGE_SIZE || len > PAGE_SIZE - offset)
+		return;
+	for (at = 0; at + sizeof(u64) <= len; at += sizeof(u64))
+		put_unaligned(READ_ONCE(*(const u64 *)(from + offset + at)), (u64 *)(to + at));
+	for (; at < len; at++)
+		to[at] = READ_ONCE(from[offset + at]);
 }
 
 bool xenbus_helper_xen_domain(void)
@@ -135,6 +227,52 @@ bool xenbus_helper_bdev_cdrom(struct block_device *bdev)
 {
 	return disk_to_cdi(bdev->bd_disk) != NULL;
 }
+
+unsigned int xenbus_helper_bdev_max_discard_sectors(struct block_device *bdev)
+{
+	return bdev_max_discard_sectors(bdev);
+}
+
+unsigned int xenbus_helper_bdev_max_secure_erase_sectors(struct block_device *bdev)
+{
+	return bdev_max_secure_erase_sectors(bdev);
+}
+
+unsigned int xenbus_helper_bdev_discard_granularity(struct block_device *bdev)
+{
+	return bdev_discard_granularity(bdev);
+}
+
+unsigned int xenbus_helper_bdev_discard_alignment(struct block_device *bdev)
+{
+	return bdev_discard_alignment(bdev);
+}
+
+/*
+ * Makes a bio that is done ready for another use. This is bio_init() less what stays: the cgroup is looked up
+ * again, as the driver's thread may have been moved to another one.
+ */
+void xenbus_helper_bio_rearm(struct bio *bio, struct block_device *bdev, u32 flags, u64 sector,
+			     u32 bytes, struct bio_vec *table, u16 parts)
+{
+	bio->bi_next = NULL;
+	bio->bi_bdev = bdev;
+	bio->bi_opf = (__force blk_opf_t)flags;
+	bio->bi_flags = 0;
+	bio->bi_status = BLK_STS_OK;
+	bio->bi_bvec_gap_bit = 0;
+	atomic_set(&bio->__bi_remaining, 1);
+	bio->bi_iter.bi_sector = sector;
+	bio->bi_iter.bi_size = bytes;
+	bio->bi_iter.bi_idx = 0;
+	bio->bi_iter.bi_offset = 0;
+	bio->bi_cookie = BLK_QC_T_NONE;
+	bio->bi_io_vec = table;
+	bio->bi_vcnt = parts;
+	bio->bi_max_vecs = parts;
+	bio_associate_blkg(bio);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_bio_rearm);
 
 int xenbus_helper_bio_status_to_errno(struct bio *bio)
 {

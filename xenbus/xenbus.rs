@@ -10,7 +10,7 @@
 //! - [`store`] and [`watch`]: xenstore.
 //! - [`ring`], [`grant`], [`event`]: memory and interrupts shared with the other domain.
 //! - [`blk`]: block devices of this kernel.
-//! - [`work`], [`thread`], [`doorbell`]: where the work is done.
+//! - [`work`], [`thread`], [`doorbell`], [`alarm`]: where the work is done.
 //! - [`log`]: kernel messages word for word.
 //! - [`params`], [`sysfs`], [`debugfs`]: what an administrator can set and see.
 //! - [`clock`], [`trace`]: how long something takes, and what happens when.
@@ -31,6 +31,7 @@
     clippy::unwrap_used
 )]
 
+pub mod alarm;
 pub mod blk;
 pub mod clock;
 pub mod debugfs;

@@ -140,6 +140,30 @@ impl Disk {
         unsafe { bindings::xenbus_helper_bdev_write_cache(self.bdev()) }
     }
 
+    /// Whether it can be told that sectors are not needed.
+    pub fn can_discard(&self) -> bool {
+        // SAFETY: By the type invariant the device is open.
+        unsafe { bindings::xenbus_helper_bdev_max_discard_sectors(self.bdev()) > 0 }
+    }
+
+    /// Whether it can be told to destroy what stands in sectors.
+    pub fn can_secure_erase(&self) -> bool {
+        // SAFETY: By the type invariant the device is open.
+        unsafe { bindings::xenbus_helper_bdev_max_secure_erase_sectors(self.bdev()) > 0 }
+    }
+
+    /// The unit in which it discards, in bytes.
+    pub fn discard_granularity(&self) -> u32 {
+        // SAFETY: By the type invariant the device is open.
+        unsafe { bindings::xenbus_helper_bdev_discard_granularity(self.bdev()) }
+    }
+
+    /// Where the first such unit starts, in bytes.
+    pub fn discard_alignment(&self) -> u32 {
+        // SAFETY: By the type invariant the device is open.
+        unsafe { bindings::xenbus_helper_bdev_discard_alignment(self.bdev()) }
+    }
+
     /// Whether writes are refused: it was opened like that, or the device has become read-only.
     pub fn read_only(&self) -> bool {
         // SAFETY: By the type invariant the device is open.

@@ -5,10 +5,14 @@
 use super::Disk;
 use crate::{
     bindings,
-    doorbell::Doorbell, //
+    doorbell::Doorbell,
+    grant::Mapping, //
 };
-use core::cell::UnsafeCell;
 use kernel::{
+    alloc::{
+        kvec::PushError,
+        Flags, //
+    },
     page::{
         Page,
         PAGE_SIZE, //
@@ -24,19 +28,28 @@ use kernel::{
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Fills the pages from the disk.
+    /// Fills memory from the disk.
     Read,
-    /// Writes the pages to the disk.
+    /// Writes memory to the disk.
     Write,
-    /// Makes what was written durable, then writes the pages, if there are any.
+    /// Makes what was written durable, then writes the data, if there is any.
     Flush,
-    /// Makes what was written durable, then writes the pages so that they are durable too.
+    /// Makes what was written durable, then writes the data so that it is durable too.
     Barrier,
+    /// Tells the disk that what stands there is not needed.
+    Discard,
+    /// Has the disk destroy what stands there.
+    SecureErase,
 }
 
 impl Operation {
     fn may_be_empty(self) -> bool {
         matches!(self, Self::Flush | Self::Barrier)
+    }
+
+    /// Whether it is about sectors only, and moves no data.
+    fn has_no_data(self) -> bool {
+        matches!(self, Self::Discard | Self::SecureErase)
     }
 
     fn flags(self) -> u32 {
@@ -47,32 +60,47 @@ impl Operation {
             Self::Write => write | bindings::XENBUS_REQ_IDLE,
             Self::Flush => write | bindings::XENBUS_REQ_PREFLUSH,
             Self::Barrier => write | bindings::XENBUS_REQ_PREFLUSH | bindings::XENBUS_REQ_FUA,
+            Self::Discard => bindings::XENBUS_REQ_OP_DISCARD,
+            Self::SecureErase => bindings::XENBUS_REQ_OP_SECURE_ERASE,
         }
     }
 }
 
-/// Bytes of a sector.
-const SECTOR_SIZE: usize = 512;
+/// Whether the block layer may make one request of this and of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merging {
+    /// It may. When one fails then, all that it was merged with fail too.
+    Allowed,
+    /// It is done alone, and fails alone.
+    Never,
+}
 
-/// Pages one request can have: those of a direct request of the block protocol.
-pub const MAX_PAGES: usize = 11;
+/// Bytes of a sector.
+const SECTOR_SIZE: u32 = 512;
 
 /// The room for one request to a disk, with the driver's own `payload`.
 ///
-/// It is allocated once and used for many requests.
+/// It is allocated once and used for many requests. Its memory is made up anew for each: of pages of our own
+/// ([`Io::use_pages`]), which it keeps, or of pages of another domain's ([`Io::use_mappings`]), which are
+/// taken out of it again when it is done.
 ///
 /// # Invariants
 ///
-/// While it is submitted, the block layer owns it: `bio`, `vecs` and `pages` are left alone until the
-/// completion has put it on the list of `completions`.
+/// - While it is submitted, the block layer owns it: all but the link is left alone until the completion has
+///   put it on the list of `completions`.
+/// - `vecs` are parts of `pages` or of `mappings`, `bytes` together, but for `missing` of them whose page is
+///   null.
+/// - The bio was initialised.
 pub struct Io<T> {
     bio: Opaque<kernel::bindings::bio>,
-    vecs: UnsafeCell<[kernel::bindings::bio_vec; MAX_PAGES]>,
+    vecs: KVec<kernel::bindings::bio_vec>,
+    bytes: u32,
+    missing: usize,
+    pages: KVec<Page>,
+    mappings: KVec<Mapping>,
     link: Opaque<kernel::bindings::llist_node>,
     completions: Arc<Completions<T>>,
     error: Result,
-    /// The pages of the data, which is packed: all but the last are full.
-    pub pages: KVec<Page>,
     /// The driver's own.
     pub payload: T,
 }
@@ -81,87 +109,227 @@ pub struct Io<T> {
 unsafe impl<T: Send> Send for Io<T> {}
 
 impl<T: Send + 'static> Io<T> {
-    /// Room for a request to the disk of `completions`.
+    /// Room for a request of up to `parts` parts to the disk of `completions`.
     pub fn new(
         completions: Arc<Completions<T>>,
         payload: T,
-        flags: kernel::alloc::Flags,
+        parts: usize,
+        flags: Flags,
     ) -> Result<KBox<Self>> {
-        Ok(KBox::new(
+        let io = KBox::new(
             Self {
-                bio: Opaque::uninit(),
-                vecs: UnsafeCell::new(core::array::from_fn(|_| Default::default())),
+                bio: Opaque::zeroed(),
+                vecs: KVec::with_capacity(parts, flags)?,
+                bytes: 0,
+                missing: 0,
+                pages: KVec::new(),
+                mappings: KVec::new(),
                 link: Opaque::uninit(),
                 completions,
                 error: Ok(()),
-                pages: KVec::with_capacity(MAX_PAGES, flags)?,
                 payload,
             },
             flags,
-        )?)
+        )?;
+        let (bdev, table) = (core::ptr::null_mut(), core::ptr::null_mut());
+        // INVARIANT: The bio is initialised here; it gets its disk and its table when it is submitted.
+        //
+        // SAFETY: The bio is ours, and stays in place in its box.
+        unsafe { kernel::bindings::bio_init(io.bio.get(), bdev, table, 0, 0) };
+        Ok(io)
     }
 
-    /// Hands the request to the disk: `bytes` of data in [`Io::pages`] at `sector` (of 512 bytes).
-    ///
-    /// It comes back through its [`Completions`], perhaps before this returns.
+    /// Makes room for up to `parts` parts.
+    pub fn reserve(&mut self, parts: usize, flags: Flags) -> Result {
+        let more = |len: usize| parts.saturating_sub(len);
+        self.vecs.reserve(more(self.vecs.len()), flags)?;
+        Ok(self.mappings.reserve(more(self.mappings.len()), flags)?)
+    }
+
+    /// The pages of our own. Data is packed in the first of them: all but the last are full.
+    pub fn pages(&self) -> &[Page] {
+        &self.pages
+    }
+
+    /// The pages of our own, and the payload.
+    pub fn pages_and_payload(&mut self) -> (&[Page], &mut T) {
+        (&self.pages, &mut self.payload)
+    }
+
+    /// The contents of a page of our own, and the payload.
+    pub fn contents_and_payload(&mut self, page: usize) -> Option<(&[u8], &mut T)> {
+        let page = self.pages.get_mut(page)?.as_ptr();
+        // SAFETY: The page is ours, and nobody uses it: not the block layer, by the type invariant, nor
+        // Xen, since every batch of copies that borrows a page is over when the borrow ends.
+        let bytes = unsafe {
+            core::slice::from_raw_parts(bindings::xenbus_helper_page_address(page), PAGE_SIZE)
+        };
+        Some((bytes, &mut self.payload))
+    }
+
+    /// Adds a page of our own.
+    pub fn add_page(&mut self, page: Page, flags: Flags) -> Result {
+        Ok(self.pages.push(page, flags)?)
+    }
+
+    /// Takes a page of our own away. The request's memory has to be made up anew.
+    pub fn take_page(&mut self) -> Option<Page> {
+        self.forget();
+        self.pages.pop()
+    }
+
+    /// The request has no memory, for the time being.
+    fn forget(&mut self) {
+        self.vecs.clear();
+        self.bytes = 0;
+        self.missing = 0;
+    }
+
+    /// Makes the first `bytes` bytes of our own pages the request's memory.
     ///
     /// # Errors
     ///
-    /// Gives the request back when the disk could not make sense of it: `bytes` is not in whole sectors, is
-    /// nothing though the operation needs data, or is more than there are pages for; or it is to be written
-    /// to a disk that is read-only.
+    /// `EINVAL` when there are not as many, or no room for as many parts.
+    pub fn use_pages(&mut self, bytes: u32) -> Result {
+        self.forget();
+        let mut left = bytes;
+        for page in &self.pages {
+            if left == 0 {
+                break;
+            }
+            let len = left.min(PAGE_SIZE as u32);
+            left = left.saturating_sub(len);
+            // INVARIANT: The page is one of `pages`.
+            self.vecs
+                .push_within_capacity(part(page.as_ptr(), 0, len))
+                .map_err(|_| EINVAL)?;
+        }
+        if left > 0 {
+            return Err(EINVAL);
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    /// Makes the request's memory of `count` parts of pages that are mapped, or will be:
+    /// [`Io::put_mapping`] says of which. `place` is the offset and the length of a part, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when there is no room for as many, or when one does not lie in a page.
+    #[inline]
+    pub fn use_mappings(
+        &mut self,
+        count: usize,
+        place: impl Fn(&T, usize) -> Option<(u32, u32)>,
+    ) -> Result {
+        self.forget();
+        for index in 0..count {
+            let (offset, len) = place(&self.payload, index).ok_or(EINVAL)?;
+            if offset.saturating_add(len) as usize > PAGE_SIZE {
+                return Err(EINVAL);
+            }
+            // INVARIANT: The page is null, and counted.
+            self.vecs
+                .push_within_capacity(part(core::ptr::null_mut(), offset, len))
+                .map_err(|_| EINVAL)?;
+            self.missing = self.missing.saturating_add(1);
+            self.bytes = self.bytes.saturating_add(len);
+        }
+        Ok(())
+    }
+
+    /// The next part from `from` on whose page is not known yet.
+    pub fn next_missing(&self, from: usize) -> Option<usize> {
+        let later = self.vecs.get(from..)?;
+        let next = later.iter().position(|vec| vec.bv_page.is_null())?;
+        from.checked_add(next)
+    }
+
+    /// Says which page a part of the request's memory lies in.
+    ///
+    /// # Errors
+    ///
+    /// Gives the mapping back when there is no such part, or its page is known.
+    pub fn put_mapping(&mut self, part: usize, mapping: Mapping) -> Result<(), Mapping> {
+        let page = mapping.page();
+        let vec = match self.vecs.get_mut(part) {
+            Some(vec) if vec.bv_page.is_null() => vec,
+            _ => return Err(mapping),
+        };
+        self.mappings
+            .push_within_capacity(mapping)
+            .map_err(|PushError(mapping)| mapping)?;
+        // INVARIANT: The page is one of `mappings`.
+        vec.bv_page = page;
+        self.missing = self.missing.saturating_sub(1);
+        Ok(())
+    }
+
+    /// Takes a mapping out. The request's memory has to be made up anew.
+    pub fn take_mapping(&mut self) -> Option<Mapping> {
+        self.forget();
+        self.mappings.pop()
+    }
+
+    /// Makes the request about `bytes` bytes of the disk, and no memory.
+    pub fn use_nothing(&mut self, bytes: u32) {
+        self.forget();
+        self.bytes = bytes;
+    }
+
+    /// Hands the request to the disk: its memory, at `sector` (of 512 bytes).
+    ///
+    /// It comes back through its [`Completions`], perhaps before this returns. Its memory stays made up, so
+    /// it can be submitted again.
+    ///
+    /// # Errors
+    ///
+    /// Gives the request back when the disk could not make sense of it: it is not in whole sectors, or is
+    /// nothing though the operation needs data; or it is to be written to a disk that is read-only.
     pub fn submit(
         self: KBox<Self>,
         operation: Operation,
         sector: u64,
-        bytes: usize,
+        merging: Merging,
     ) -> Result<(), KBox<Self>> {
-        let count = bytes.div_ceil(PAGE_SIZE);
-        let whole = bytes % SECTOR_SIZE == 0 && (bytes > 0 || operation.may_be_empty());
-        let writes = bytes > 0 && operation != Operation::Read;
+        let whole = self.bytes % SECTOR_SIZE == 0;
+        let makes_sense = match self.bytes {
+            0 => operation.may_be_empty(),
+            _ => operation.has_no_data() == self.vecs.is_empty(),
+        };
+        let writes = self.bytes > 0 && operation != Operation::Read;
         let refused = writes && self.completions.disk.read_only();
-        if !whole || refused || count > self.pages.len() || count > MAX_PAGES {
+        if !whole || !makes_sense || self.missing > 0 || refused {
             return Err(self);
         }
-        let bdev = self.completions.disk.bdev();
+        let mut flags = operation.flags();
+        if merging == Merging::Never {
+            flags |= bindings::XENBUS_REQ_NOMERGE;
+        }
         let raw = KBox::into_raw(self);
-
         // SAFETY: `raw` was a box: valid, and ours until it is submitted.
         let io = unsafe { &*raw };
         let bio = io.bio.get();
-        // SAFETY: `bio` and `vecs` are ours, and stay in place until the completion; the disk is open as
-        // long as `completions`.
+        // SAFETY: By the type invariant the bio was initialised, and all parts are owned by `io` until the
+        // completion.
         unsafe {
-            kernel::bindings::bio_init(
+            bindings::xenbus_helper_bio_rearm(
                 bio,
-                bdev,
-                io.vecs.get().cast(),
-                MAX_PAGES as c_ushort,
-                operation.flags(),
+                io.completions.disk.bdev(),
+                flags,
+                sector,
+                io.bytes,
+                io.vecs.as_ptr().cast_mut(),
+                io.vecs.len() as c_ushort,
             )
         };
-        let mut left = bytes;
-        for page in io.pages.iter().take(count) {
-            let len = left.min(PAGE_SIZE);
-            left = left.saturating_sub(len);
-            // SAFETY: The bio was initialised with room for `MAX_PAGES` parts; the page is owned by `io`.
-            let added =
-                unsafe { kernel::bindings::bio_add_page(bio, page.as_ptr(), len as c_uint, 0) };
-            if added as usize != len {
-                // SAFETY: The bio was initialised above, and not submitted.
-                unsafe { kernel::bindings::bio_uninit(bio) };
-                // SAFETY: `raw` is still ours.
-                return Err(unsafe { KBox::from_raw(raw) });
-            }
-        }
+        // SAFETY: The bio is ours.
+        unsafe { (*bio).bi_end_io = Some(Self::end_callback) };
         // SAFETY: As above.
-        unsafe {
-            (*bio).bi_iter.bi_sector = sector;
-            (*bio).bi_end_io = Some(Self::end_callback);
-            (*bio).bi_private = raw.cast();
-        }
+        unsafe { (*bio).bi_private = raw.cast() };
         // SAFETY: The bio is complete. From here on the block layer owns it, and `raw`.
-        unsafe { kernel::bindings::submit_bio(bio) };
+        unsafe { kernel::bindings::submit_bio_noacct(bio) };
         Ok(())
     }
 
@@ -175,10 +343,8 @@ impl<T: Send + 'static> Io<T> {
         // SAFETY: `submit` has set it to the request the bio is part of.
         let raw = unsafe { (*bio).bi_private }.cast::<Self>();
 
-        // SAFETY: The bio is done, and not yet uninitialised.
+        // SAFETY: The bio is done.
         let errno = unsafe { bindings::xenbus_helper_bio_status_to_errno(bio) };
-        // SAFETY: The block layer is done with the bio.
-        unsafe { kernel::bindings::bio_uninit(bio) };
         // SAFETY: The completion owns the request now.
         unsafe { (*raw).error = kernel::error::to_result(errno) };
 
@@ -189,6 +355,23 @@ impl<T: Send + 'static> Io<T> {
         let completions: *const Completions<T> = unsafe { &*(*raw).completions };
         // SAFETY: As above.
         unsafe { (*completions).push(raw) };
+    }
+}
+
+impl<T> Drop for Io<T> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant the bio was initialised; it is not submitted, since it has an owner.
+        unsafe { kernel::bindings::bio_uninit(self.bio.get()) };
+    }
+}
+
+/// An entry of a bio's table.
+#[inline]
+fn part(page: *mut kernel::bindings::page, offset: u32, len: u32) -> kernel::bindings::bio_vec {
+    kernel::bindings::bio_vec {
+        bv_page: page,
+        bv_len: len,
+        bv_offset: offset,
     }
 }
 
@@ -230,6 +413,13 @@ impl<T: Send + 'static> Completions<T> {
         if unsafe { bindings::xenbus_helper_llist_add(link, self.list.get()) } {
             self.bell.ring();
         }
+    }
+
+    /// Whether nothing came back.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        // SAFETY: The list is valid; the read is volatile.
+        unsafe { (&raw const (*self.list.get()).first).read_volatile() }.is_null()
     }
 
     /// Takes all that came back, oldest first.

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An alarm: a doorbell that is rung after a while.
+
+use crate::{
+    bindings,
+    doorbell::Doorbell, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::Delta,
+    types::Opaque, //
+};
+
+/// Rings a doorbell once for each time it was set.
+pub struct Alarm {
+    inner: Pin<KBox<Inner>>,
+    /// The timer rings it.
+    _bell: Arc<Doorbell>,
+}
+
+#[pin_data(PinnedDrop)]
+struct Inner {
+    #[pin]
+    alarm: Opaque<bindings::xenbus_alarm>,
+}
+
+// SAFETY: The C part is a timer and an atomic.
+unsafe impl Send for Inner {}
+
+impl Alarm {
+    /// An alarm that is not set.
+    pub fn new(bell: Arc<Doorbell>) -> Result<Self> {
+        let raw = bell.as_raw();
+        let inner = KBox::pin_init(
+            pin_init!(Inner {
+                alarm <- Opaque::ffi_init(|alarm| {
+                    // SAFETY: `alarm` is valid for the initialisation, and pinned; the bell lives as long
+                    // as the alarm.
+                    unsafe { bindings::xenbus_helper_alarm_init(alarm, raw) }
+                }),
+            }),
+            GFP_KERNEL,
+        )?;
+        Ok(Self { inner, _bell: bell })
+    }
+
+    /// Has the bell rung after `delay`, to a second; nothing changes while it is set.
+    pub fn set(&self, delay: Delta) {
+        // SAFETY: The alarm was initialised by `new`.
+        unsafe {
+            bindings::xenbus_helper_alarm_set(self.inner.alarm.get(), delay.as_millis() as c_ulong)
+        };
+    }
+
+    /// Whether it rang the bell since the last call.
+    pub fn take(&self) -> bool {
+        // SAFETY: The alarm was initialised by `new`.
+        unsafe { bindings::xenbus_helper_alarm_take(self.inner.alarm.get()) }
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Inner {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: The alarm was initialised; may sleep, as alarms are dropped by threads. Waits for a
+        // timer that runs.
+        unsafe { bindings::xenbus_helper_alarm_shutdown(self.alarm.get()) };
+    }
+}
