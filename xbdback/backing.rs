@@ -3,6 +3,7 @@
 //! The device that holds a disk's data.
 
 use crate::{
+    drain::Offered,
     identity::Identity,
     say::{
         errno,
@@ -28,7 +29,10 @@ use xenbus_proto::{
         Mode, //
     },
     message::Message,
-    negotiation,
+    negotiation::{
+        self,
+        Abilities, //
+    },
     number::DomainId,
     problem::Problem,
     request::{
@@ -65,6 +69,8 @@ pub(crate) struct Backing {
     named: Named,
     /// The toolstack made the guest's disk a CD-ROM.
     cdrom: bool,
+    /// The toolstack lets the guest discard.
+    discard_enabled: bool,
     domain: DomainId,
 }
 
@@ -105,6 +111,7 @@ impl Backing {
             disk: Arc::new(disk, GFP_KERNEL)?,
             named: Named { number, mode },
             cdrom: is_cdrom(&id.frontend),
+            discard_enabled: is_discard_enabled(path),
             domain: id.domain,
         };
         let mut name = [0; 32];
@@ -137,7 +144,26 @@ impl Backing {
             removable: self.disk.removable(),
             cdrom: self.cdrom || self.disk.cdrom(),
             write_cache: self.disk.write_cache(),
-            discard: None,
+            discard: self.discard(),
+        }
+    }
+
+    /// How the disk discards, if it can and the toolstack has not switched it off.
+    fn discard(&self) -> Option<negotiation::Discard> {
+        let offered = self.discard_enabled && self.disk.can_discard() && !self.disk.read_only();
+        offered.then(|| negotiation::Discard {
+            granularity: self.disk.discard_granularity(),
+            alignment: self.disk.discard_alignment(),
+            secure: self.disk.can_secure_erase(),
+        })
+    }
+
+    /// Which discards are done for the guest.
+    pub(crate) fn discards(&self, abilities: &Abilities) -> Discards {
+        match self.discard().filter(|_| abilities.discard) {
+            None => Discards::Refused,
+            Some(discard) if discard.secure => Discards::Secure,
+            Some(_) => Discards::Ordinary,
         }
     }
 }
@@ -145,13 +171,13 @@ impl Backing {
 /// What requests to `disk` are held against: its size may have changed since the last ones.
 //
 // TODO[RESIZE]: tell the guest when it has.
-pub(crate) fn limits(disk: &Disk) -> DiskLimits {
+pub(crate) fn limits(disk: &Disk, offered: Offered) -> DiskLimits {
     DiskLimits {
         sectors: disk.sectors(),
         read_only: disk.read_only(),
         logical_block_size: disk.logical_block_size(),
-        indirect_segments: 0,
-        discard: Discards::Refused,
+        indirect_segments: offered.indirect_segments,
+        discard: offered.discard,
     }
 }
 
@@ -184,4 +210,9 @@ fn read_mode(id: &Identity) -> Result<Mode> {
 /// Whether the toolstack told the guest that the disk is a CD-ROM.
 fn is_cdrom(frontend: &CStr) -> bool {
     matches!(store::read(frontend, c"device-type"), Ok(Some(node)) if &*node == b"cdrom")
+}
+
+/// Whether the toolstack lets the guest discard: it does unless it says otherwise.
+fn is_discard_enabled(path: &CStr) -> bool {
+    !matches!(store::read(path, c"discard-enable"), Ok(Some(node)) if &*node == b"0")
 }

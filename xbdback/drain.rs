@@ -5,72 +5,74 @@
 //! One thread owns a ring and everything on this page. Each time it is woken it *drains*: it takes the
 //! requests that wait, at most a quantum, and moves all of them one step at a time,
 //!
-//! 1. [`Worker::take`]: copied out of the shared page once, and validated; bad ones are answered here;
-//! 2. [`copy_all`]: the data of writes copied from the guest's pages, one hypercall for all;
-//! 3. [`Worker::submit`]: handed to the disk under one plug;
+//! 1. [`Worker::take`]: copied out of the shared page once, and validated; bad ones are answered here.
+//!    Indirect ones have their segments fetched, one hypercall for all;
+//! 2. [`Worker::stage`]: it is decided how the data gets to the disk, by copy or by mapping;
+//! 3. [`Worker::move_in`]: pages are mapped, the data of writes is copied, one hypercall each for all;
+//! 4. [`Worker::submit`]: handed to the disk under one plug;
 //!
 //! and what the disk has finished goes back, also all at once:
 //!
-//! 4. [`Worker::complete`]: the data of reads copied to the guest's pages, one hypercall for all; answered.
-//!
-//! The guest is shown the answers, and notified if it asked for it, once per round.
+//! 5. [`Worker::complete`]: the data of reads is copied, pages are unmapped, one hypercall each for all;
+//! 6. [`Worker::answer`]: the answers are put on the ring, and shown to the guest once per round.
 
 use crate::{
-    backing::{
-        self,
-        Backing, //
-    },
-    connection::Signals,
-    copy::{
-        copy_all,
-        Direction,
-        Step, //
+    backing,
+    barrier::Passage,
+    discard::{
+        Discards,
+        Progress, //
     },
     job::{
+        Data,
+        Failure,
         Job,
         Room, //
     },
+    mover::Mover,
+    params,
     pool::Pool,
-    say::errno,
-    vbd::Vbd, //
+    queue::Signals,
+    reporter::Reporter, //
 };
 use kernel::{
-    alloc::kvec::PushError,
+    alloc::{
+        flags::GFP_NOWAIT,
+        kvec::PushError, //
+    },
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    time::Delta, //
 };
 use xenbus::{
+    alarm::Alarm,
     blk::{
         self,
         Completions,
-        Disk, //
+        Disk,
+        Merging, //
     },
     event::{
         EventChannel,
         Outcome, //
     },
-    grant::CopyBuffer,
     ring::RingMemory,
     thread, //
 };
 use xenbus_proto::{
-    blkif::{
-        Status,
-        MAX_SEGMENTS, //
-    },
-    message::Message,
-    packing::MAX_PIECES,
-    problem::Problem,
+    blkif::Status,
     request::{
         self,
+        Discards as DiscardsOffered,
+        DiskLimits,
         Parsed,
-        Request,
-        Segment, //
+        Transfer, //
     },
     ring::{
         BackRing,
         BadProducer,
-        Notify, //
+        Notify,
+        Slot, //
     },
     slot::RawSlot, //
 };
@@ -78,12 +80,26 @@ use xenbus_proto::{
 /// The most requests taken at once, so that answers are not held up behind a full ring of new ones.
 const QUANTUM: u32 = 32;
 
-/// Why a job waits before it is started; nothing after it is taken from the ring until then.
-enum Held {
-    /// A barrier: until everything before it is done.
-    Barrier(Job),
-    /// There was no memory: until something is done.
-    Memory(Job),
+/// The most segments of requests taken at once: it bounds the memory for hypercalls.
+const QUANTUM_SEGMENTS: usize = 512;
+
+/// What the worker of a ring is made of.
+pub(crate) struct Parts {
+    pub(crate) channel: EventChannel<Signals>,
+    pub(crate) ring: BackRing<RingMemory>,
+    pub(crate) signals: Arc<Signals>,
+    pub(crate) disk: Arc<Disk>,
+    pub(crate) mover: Mover,
+    pub(crate) passage: Option<Passage>,
+    pub(crate) offered: Offered,
+    pub(crate) reporter: Reporter,
+}
+
+/// Requests that the guest was told of.
+#[derive(Clone, Copy)]
+pub(crate) struct Offered {
+    pub(crate) indirect_segments: u16,
+    pub(crate) discard: DiscardsOffered,
 }
 
 /// The thread of a ring, and all it owns. What comes first in it is given back first.
@@ -91,20 +107,46 @@ pub(crate) struct Worker {
     channel: EventChannel<Signals>,
     ring: BackRing<RingMemory>,
     signals: Arc<Signals>,
+    alarm: Alarm,
+    completions: Arc<Completions<Job>>,
     pool: Pool,
-    completions: Arc<Completions<Option<Job>>>,
+    mover: Mover,
     disk: Arc<Disk>,
-    copies: CopyBuffer,
-    /// Jobs on their way to the disk, or back; empty between rounds.
-    steps: KVec<Step>,
-    held: Option<Held>,
+    offered: Offered,
+    entry: RawSlot,
+    /// Requests that are moved on together; empty between rounds, as is `indirect`.
+    jobs: KVec<KBox<Room>>,
+    /// Requests whose segments have to be fetched.
+    indirect: KVec<KBox<Room>>,
+    /// Requests for which there was no memory: until something is done.
+    waiting: KVec<KBox<Room>>,
+    /// Discards that wait for others.
+    discards: Discards,
+    /// A barrier that waits until everything before it is done; nothing after it is taken until then.
+    barrier: Option<KBox<Room>>,
     /// A barrier is with the disk: nothing is started until it is done.
-    barrier: bool,
+    barrier_runs: bool,
+    /// The way past the barriers of the connection's other rings, if it has others.
+    passage: Option<Passage>,
+    /// The barrier waits for other rings; they ring the bell.
+    not_alone: bool,
+    /// There was no memory even to take a request: until something is done.
+    starved: bool,
     /// A request was taken since the last event was dealt with.
     taken: bool,
+    round: Round,
     /// Requests with the disk.
     submitted: usize,
-    vbd: Arc<Vbd>,
+    reporter: Reporter,
+}
+
+/// What was done since the guest was last shown answers.
+#[derive(Default)]
+struct Round {
+    taken: u32,
+    answered: u32,
+    /// Segments of the requests that were taken.
+    segments: usize,
 }
 
 impl thread::Body for Worker {
@@ -116,6 +158,9 @@ impl thread::Body for Worker {
             if event {
                 self.end_of_interrupt();
             }
+            if self.alarm.take() {
+                self.trim();
+            }
         }
         self.finish();
     }
@@ -123,46 +168,58 @@ impl thread::Body for Worker {
 
 impl Worker {
     /// A worker for a ring that is ready to be served.
-    pub(crate) fn new(
-        vbd: Arc<Vbd>,
-        ring: BackRing<RingMemory>,
-        channel: EventChannel<Signals>,
-        signals: Arc<Signals>,
-        backing: &Backing,
-    ) -> Result<Self> {
-        let disk = backing.disk();
+    pub(crate) fn new(parts: Parts) -> Result<Self> {
+        let Parts {
+            channel,
+            ring,
+            signals,
+            disk,
+            mover,
+            passage,
+            offered,
+            reporter,
+        } = parts;
         let completions = Completions::new(disk.clone(), signals.bell.clone())?;
         let slots = ring.size().slots() as usize;
         Ok(Self {
             channel,
+            alarm: Alarm::new(signals.bell.clone())?,
             signals,
             pool: Pool::new(completions.clone(), slots)?,
             completions,
+            mover,
             disk,
-            copies: CopyBuffer::new(slots.saturating_mul(MAX_PIECES))?,
-            steps: KVec::with_capacity(slots, GFP_KERNEL)?,
+            offered,
+            entry: RawSlot::ZERO,
+            jobs: KVec::with_capacity(slots, GFP_KERNEL)?,
+            indirect: KVec::with_capacity(slots, GFP_KERNEL)?,
+            waiting: KVec::with_capacity(slots, GFP_KERNEL)?,
+            discards: Discards::new(slots)?,
             ring,
-            held: None,
-            barrier: false,
+            barrier: None,
+            barrier_runs: false,
+            passage,
+            not_alone: false,
+            starved: false,
             taken: false,
+            round: Round::default(),
             submitted: 0,
-            vbd,
+            reporter,
         })
     }
 
     /// Works until there is nothing left to do.
     fn serve(&mut self) {
+        self.not_alone = false;
         loop {
-            let worked = self.complete() | self.start();
+            self.start();
+            self.complete();
             self.push();
             if self.signals.stopping() {
                 return;
             }
-            if !worked && !self.requests_wait() {
-                if self.submitted == 0 {
-                    self.pool.rest();
-                }
-                return;
+            if self.completions.is_empty() && !self.more_to_start() {
+                return self.rest();
             }
             thread::yield_if_needed();
         }
@@ -184,13 +241,17 @@ impl Worker {
         self.channel.end_of_interrupt(outcome);
     }
 
-    /// Whether a request that could be taken waits; if not, asks the guest for an event when one does.
-    fn requests_wait(&mut self) -> bool {
-        if self.signals.halted() || self.barrier || self.held.is_some() {
+    /// Whether something could be started at once; if not, asks the guest for an event when it can.
+    fn more_to_start(&mut self) -> bool {
+        let waits = self.barrier.is_some() || !self.waiting.is_empty();
+        if self.submitted == 0 && waits && !self.not_alone {
+            return self.passes();
+        }
+        if self.signals.halted() || self.barred() || self.starved || !self.waiting.is_empty() {
             return false;
         }
         match self.ring.final_check() {
-            Ok(waiting) => waiting,
+            Ok(waiting) => waiting && self.passes(),
             Err(bad) => {
                 self.halt(bad);
                 false
@@ -198,188 +259,391 @@ impl Worker {
         }
     }
 
-    /// Steps 1 to 3. Returns whether anything was taken.
-    fn start(&mut self) -> bool {
-        let taken = self.take();
-        self.copy(Direction::FromGuest);
-        self.submit();
-        taken
+    /// Whether a barrier of this ring keeps requests from being taken.
+    fn barred(&self) -> bool {
+        self.barrier_runs || self.barrier.is_some()
     }
 
-    fn copy(&mut self, direction: Direction) {
-        let guest = self.vbd.id.domain;
-        copy_all(&mut self.copies, guest, &mut self.steps, direction);
-    }
-
-    /// Takes requests from the ring, until one has to wait.
-    fn take(&mut self) -> bool {
-        if self.barrier {
-            return false;
-        }
-        let mut taken = false;
-        if let Some(held) = self.held.take() {
-            let (Held::Barrier(job) | Held::Memory(job)) = held;
-            self.stage(job);
-            taken = self.held.is_none();
-        }
-        if self.held.is_some() || self.barrier || self.signals.halted() {
-            return taken;
-        }
-        let limits = backing::limits(&self.disk);
-        let abi = self.ring.abi();
-        if let Err(bad) = self.ring.begin_drain(QUANTUM) {
-            self.halt(bad);
-            return taken;
-        }
-        let mut entry = RawSlot::ZERO;
-        while let Some(slot) = self.ring.take(&mut entry) {
-            taken = true;
-            self.taken = true;
-            let mut segments = [Segment::UNUSED; MAX_SEGMENTS];
-            match request::parse(&entry, abi, &limits, &mut segments) {
-                Ok(Parsed::Request(request)) => self.stage(Job {
-                    slot,
-                    request,
-                    segments,
-                }),
-                // Refused already, since none is offered.
-                Ok(Parsed::Indirect(_)) => self.ring.put(slot, Status::Unsupported),
-                Err(reject) => {
-                    self.vbd.log.lock().say(&Message::Rejected {
-                        name: self.vbd.id.name.as_str(),
-                        reason: reject.reason,
-                    });
-                    self.ring.put(slot, reject.status);
+    /// Whether no other ring's barrier keeps requests from being started. The bell rings later if one does.
+    fn passes(&mut self) -> bool {
+        let submitted = self.submitted;
+        match &mut self.passage {
+            None => true,
+            Some(passage) => {
+                let passes = passage.enter();
+                if !passes && submitted == 0 {
+                    passage.leave();
                 }
+                passes
             }
-            if self.held.is_some() || self.barrier {
+        }
+    }
+
+    /// There is nothing to do, for the time being.
+    fn rest(&mut self) {
+        if self.submitted > 0 {
+            return;
+        }
+        if let Some(passage) = &mut self.passage {
+            passage.leave();
+        }
+        if self.pool.has_spare() || self.mover.keeps() {
+            self.alarm.set(unused_time());
+        }
+    }
+
+    /// Gives back what was not used for a while.
+    fn trim(&mut self) {
+        self.pool.trim();
+        self.mover.trim();
+        if self.submitted == 0 {
+            self.rest();
+        }
+    }
+
+    /// Steps 1 to 4.
+    fn start(&mut self) {
+        if self.barrier_runs || !self.passes() {
+            return;
+        }
+        self.starved = false;
+        self.start_barrier();
+        self.retry_waiting();
+        self.take();
+        self.move_in();
+        self.submit();
+    }
+
+    /// Starts the barrier that waits, if nothing else is with the disk.
+    fn start_barrier(&mut self) {
+        if self.submitted > 0 || !self.waiting.is_empty() || !self.discards.are_none() {
+            return;
+        }
+        let Some(room) = self.barrier.take() else {
+            return;
+        };
+        let alone = match &mut self.passage {
+            None => true,
+            Some(passage) => passage.close(),
+        };
+        if !alone {
+            self.not_alone = true;
+            self.barrier = Some(room);
+            return;
+        }
+        self.barrier_runs = true;
+        self.stage(room);
+    }
+
+    /// Stages the requests again for which there was no memory.
+    fn retry_waiting(&mut self) {
+        while let Some(room) = self.waiting.pop() {
+            let left = self.waiting.len();
+            self.stage(room);
+            if self.waiting.len() > left {
                 break;
             }
         }
-        taken
     }
 
-    /// Gives a job what it needs to be started, or holds it.
-    fn stage(&mut self, job: Job) {
-        let idle = self.submitted == 0 && self.steps.is_empty();
-        if job.is_barrier() && !idle {
-            self.held = Some(Held::Barrier(job));
+    /// Step 1: takes requests from the ring.
+    fn take(&mut self) {
+        if self.barred() || !self.waiting.is_empty() || self.signals.halted() {
             return;
         }
-        let Some(mut room) = self.pool.take(job.pages()) else {
-            self.held = Some(Held::Memory(job));
-            return;
+        let waiting = match self.ring.begin_drain(QUANTUM) {
+            Ok(waiting) => waiting,
+            Err(bad) => return self.halt(bad),
         };
-        self.barrier = job.is_barrier();
-        room.payload = Some(job);
-        self.push_step(room);
-    }
-
-    /// Puts a job among those that are moved on together.
-    fn push_step(&mut self, room: KBox<Room>) {
-        let step = Step::new(room);
-        // There is room for as many as the ring has slots, so this does not fail.
-        if let Err(PushError(step)) = self.steps.push_within_capacity(step) {
-            self.answer(step.room, Err(ENOMEM));
-        }
-    }
-
-    /// Step 3: hands the jobs to the disk.
-    fn submit(&mut self) {
-        if self.steps.is_empty() {
+        if waiting == 0 {
             return;
         }
-        let mut steps = core::mem::take(&mut self.steps);
-        blk::plugged(|| {
-            for step in steps.drain_all() {
-                match step.copied() {
-                    Ok(()) => self.submit_one(step.room),
-                    Err(error) => self.answer(step.room, Err(error)),
+        self.reporter.batch(waiting);
+        let limits = self.limits();
+        for _ in 0..waiting {
+            if self.barrier.is_some() || self.round.segments >= QUANTUM_SEGMENTS {
+                break;
+            }
+            let Some(room) = self.pool.take() else {
+                self.starved = self.submitted > 0;
+                break;
+            };
+            self.take_one(room, &limits);
+        }
+        if !self.indirect.is_empty() {
+            self.fetch_segments(&limits);
+        }
+    }
+
+    fn take_one(&mut self, mut room: KBox<Room>, limits: &DiskLimits) {
+        let Some(slot) = self.ring.take(&mut self.entry) else {
+            return self.pool.put(room);
+        };
+        self.taken = true;
+        self.round.taken = self.round.taken.saturating_add(1);
+        let abi = self.ring.abi();
+        match request::parse(&self.entry, abi, limits, &mut room.payload.segments) {
+            Ok(parsed) => {
+                room.payload.begin(slot, parsed);
+                if room.payload.is_barrier() {
+                    self.barrier = Some(room);
+                } else {
+                    self.stage(room);
+                }
+            }
+            Err(reject) => {
+                self.reporter.refused(&reject);
+                self.put(slot, reject.status);
+                self.pool.put(room);
+            }
+        }
+    }
+
+    /// What requests are held against: the disk's size may have changed since the last ones.
+    fn limits(&self) -> DiskLimits {
+        backing::limits(&self.disk, self.offered)
+    }
+
+    /// Fetches the segments of the indirect requests, which are requests like the others then.
+    fn fetch_segments(&mut self, limits: &DiskLimits) {
+        let mut indirect = core::mem::take(&mut self.indirect);
+        self.mover.fetch_segments(&mut indirect, limits);
+        for room in indirect.drain_all() {
+            match room.payload.result {
+                Ok(()) => self.stage(room),
+                Err(failure) => self.answer(room, Err(failure)),
+            }
+        }
+        self.indirect = indirect;
+    }
+
+    /// Step 2: gives a request what it needs to be started, or lets it wait for memory.
+    fn stage(&mut self, mut room: KBox<Room>) {
+        match self.plan(&mut room) {
+            Ok(()) if matches!(room.payload.parsed, Parsed::Indirect(_)) => {
+                push(&mut self.indirect, room);
+            }
+            Ok(()) => {
+                self.reporter.taken(&mut room.payload);
+                push(&mut self.jobs, room);
+            }
+            Err(_) if self.submitted > 0 || !self.jobs.is_empty() => {
+                self.reporter.waits();
+                push(&mut self.waiting, room);
+            }
+            // There is nothing to wait for.
+            Err(error) => self.answer(room, Err(Failure::Kernel(error))),
+        }
+    }
+
+    fn plan(&mut self, room: &mut Room) -> Result {
+        if let Parsed::Indirect(indirect) = room.payload.parsed {
+            self.count_segments(indirect.count());
+            room.payload
+                .reserve_segments(indirect.count(), GFP_NOWAIT)?;
+            return self.fill(room, indirect.pages().count());
+        }
+        match room.payload.transfer() {
+            None => {
+                room.use_nothing(0);
+                Ok(())
+            }
+            Some(transfer) => {
+                self.count_segments(transfer.count());
+                if self.mover.copies(transfer.len()) || self.mover.plan_mapping(room).is_err() {
+                    return self.plan_copy(room, transfer);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn count_segments(&mut self, count: usize) {
+        self.round.segments = self.round.segments.saturating_add(count);
+    }
+
+    fn plan_copy(&mut self, room: &mut Room, transfer: Transfer) -> Result {
+        self.fill(room, transfer.pages())?;
+        Mover::plan_copy(room, transfer)
+    }
+
+    /// Sees to it that a request has pages of our own. When there is nothing to wait for, it is worth some
+    /// effort to find them.
+    fn fill(&mut self, room: &mut Room, pages: usize) -> Result {
+        let flags = match self.submitted == 0 && self.jobs.is_empty() {
+            true => GFP_KERNEL,
+            false => GFP_NOWAIT,
+        };
+        self.pool.fill(room, pages, flags)
+    }
+
+    /// Step 3: maps pages, and copies the data of writes.
+    fn move_in(&mut self) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        if !self.mover.map(&mut self.jobs) {
+            self.copy_instead();
+        }
+        self.mover.copy_from_guest(&mut self.jobs);
+    }
+
+    /// Has the requests copied that could not be mapped.
+    #[cold]
+    fn copy_instead(&mut self) {
+        // The list of indirect requests is empty by now, and as long.
+        core::mem::swap(&mut self.jobs, &mut self.indirect);
+        let mut jobs = core::mem::take(&mut self.indirect);
+        for mut room in jobs.drain_all() {
+            let transfer = match room.payload.result {
+                Err(Failure::NoRoom) => room.payload.transfer(),
+                _ => None,
+            };
+            let Some(transfer) = transfer else {
+                push(&mut self.jobs, room);
+                continue;
+            };
+            self.mover.give_back(&mut room);
+            room.payload.result = Ok(());
+            match self.plan_copy(&mut room, transfer) {
+                Ok(()) => push(&mut self.jobs, room),
+                Err(_) => push(&mut self.waiting, room),
+            }
+        }
+        self.indirect = jobs;
+        self.mover.unmap();
+    }
+
+    /// Step 4: hands the requests to the disk.
+    fn submit(&mut self) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        let mut jobs = core::mem::take(&mut self.jobs);
+        blk::plugged(jobs.len(), || {
+            for room in jobs.drain_all() {
+                match room.payload.result {
+                    Ok(()) => self.submit_one(room),
+                    Err(failure) => self.answer(room, Err(failure)),
                 }
             }
         });
-        self.steps = steps;
+        self.jobs = jobs;
     }
 
-    fn submit_one(&mut self, room: KBox<Room>) {
-        let Some(job) = &room.payload else { return };
-        let operation = job.operation();
-        let (sector, bytes) = job
-            .transfer()
-            .map_or((0, 0), |transfer| (transfer.start().0, transfer.len()));
-        match room.submit(operation, sector, bytes as usize) {
+    fn submit_one(&mut self, mut room: KBox<Room>) {
+        if room.payload.discard().is_some() {
+            match self.discards.admit(room) {
+                Some(admitted) => room = admitted,
+                None => return,
+            }
+        }
+        let Some(operation) = room.payload.operation() else {
+            return self.answer(room, Ok(()));
+        };
+        self.reporter.submits(&mut room.payload);
+        let sector = room.payload.sector();
+        let merging = room.payload.merging;
+        match room.submit(operation, sector, merging) {
             Ok(()) => self.submitted = self.submitted.saturating_add(1),
-            Err(room) => self.answer(room, Err(EIO)),
+            Err(room) => self.answer(room, Err(Failure::Kernel(EIO))),
         }
     }
 
-    /// Step 4: what the disk has finished is copied to the guest, and answered. Returns whether there was
-    /// any.
-    fn complete(&mut self) -> bool {
+    /// Step 5: what the disk has finished goes back to the guest.
+    fn complete(&mut self) {
         for room in self.completions.take() {
             self.submitted = self.submitted.saturating_sub(1);
-            self.push_step(room);
+            self.completed(room);
         }
-        if self.steps.is_empty() {
-            return false;
+        if self.jobs.is_empty() {
+            return;
         }
-        self.copy(Direction::ToGuest);
-        let mut steps = core::mem::take(&mut self.steps);
-        for step in steps.drain_all() {
-            let result = step.room.result().and(step.copied());
-            self.answer(step.room, result);
+        self.starved = false;
+        self.mover.copy_to_guest(&mut self.jobs);
+        for room in &mut self.jobs {
+            self.mover.give_back(room);
         }
-        self.steps = steps;
-        true
+        self.mover.unmap();
+        let mut jobs = core::mem::take(&mut self.jobs);
+        for room in jobs.drain_all() {
+            let result = room.payload.result;
+            self.answer(room, result);
+        }
+        self.jobs = jobs;
     }
 
-    /// Answers a job, and keeps what it was made of.
-    fn answer(&mut self, mut room: KBox<Room>, result: Result) {
-        if let Some(job) = room.payload.take() {
-            if let Err(error) = result {
-                self.complain(&job, error);
+    /// The disk is done with a request: does what is left of it, or lets it go back.
+    fn completed(&mut self, mut room: KBox<Room>) {
+        let mut result = room.result();
+        let job = &mut room.payload;
+        if job.discard().is_some() {
+            match self
+                .discards
+                .completed(job, result, self.signals.stopping())
+            {
+                Progress::More => return self.submit_one(room),
+                Progress::Done(outcome) => result = outcome,
             }
-            if job.is_barrier() {
-                self.barrier = false;
+            if let Some(next) = self.discards.next() {
+                self.submit_one(next);
             }
-            self.ring.put(job.slot, status(result));
+        } else if result.is_err() && job.merging == Merging::Allowed && !self.signals.stopping() {
+            // It may have been merged with another, which has the bad sector.
+            job.merging = Merging::Never;
+            return self.submit_one(room);
+        }
+        self.reporter.completed(&mut room.payload);
+        room.payload.result = result.map_err(Failure::Kernel);
+        push(&mut self.jobs, room);
+    }
+
+    /// Step 6: answers a request, and keeps what it was made of.
+    fn answer(&mut self, mut room: KBox<Room>, result: Result<(), Failure>) {
+        if room.payload.data == Data::Mapped {
+            self.mover.give_back(&mut room);
+            self.mover.unmap();
+        }
+        self.reporter.answers(&mut room.payload, result);
+        if let Some(slot) = room.payload.slot.take() {
+            let status = result.map_or_else(Failure::status, |()| Status::Okay);
+            self.put(slot, status);
+        }
+        if room.payload.is_barrier() {
+            self.barrier_runs = false;
+            if let Some(passage) = &self.passage {
+                passage.open();
+            }
         }
         self.pool.put(room);
     }
 
-    /// Says that a request failed.
-    fn complain(&mut self, job: &Job, error: Error) {
-        let errno = errno(error);
-        if matches!(job.request, Request::Flush(None)) {
-            self.vbd.log.lock().say(&Message::FlushFailed {
-                path: self.vbd.id.dev.nodename().to_bytes(),
-                errno,
-            });
-        }
-        self.vbd.log.lock().say(&Message::IoError {
-            domain: self.vbd.id.domain,
-            errno,
-        });
+    #[inline]
+    fn put(&mut self, slot: Slot, status: Status) {
+        self.ring.put(slot, status);
+        self.round.answered = self.round.answered.saturating_add(1);
     }
 
     /// Shows the guest the answers, and notifies it if it waits for one.
     fn push(&mut self) {
-        if self.ring.push() == Notify::Yes {
+        let notify = self.ring.push();
+        if notify == Notify::Yes {
             self.channel.notify();
         }
+        let Round {
+            taken, answered, ..
+        } = core::mem::take(&mut self.round);
+        self.reporter.pushed(taken, answered, notify);
     }
 
     /// Stops taking requests: the guest's counters are impossible. What the disk has is still answered.
+    #[cold]
     fn halt(&mut self, bad: BadProducer) {
         if self.signals.halted() {
             return;
         }
-        self.vbd
-            .log
-            .lock()
-            .report(&self.vbd.id, EINVAL, &Problem::RingHalted(bad));
         self.signals.halt();
-        self.vbd.kick();
+        self.reporter.ring_is_broken(bad);
     }
 
     /// Ends the ring: waits for what the disk has, and answers it. The rest stays unanswered.
@@ -395,11 +659,15 @@ impl Worker {
     }
 }
 
-/// What a request that ended so is answered.
-fn status(result: Result) -> Status {
-    match result {
-        Ok(()) => Status::Okay,
-        Err(e) if e == EOPNOTSUPP => Status::Unsupported,
-        Err(_) => Status::Error,
+/// Adds to a list that has room for as many as the ring has slots.
+fn push(list: &mut KVec<KBox<Room>>, room: KBox<Room>) {
+    if let Err(PushError(room)) = list.push_within_capacity(room) {
+        debug_assert!(false, "a list of requests has room for all of the ring");
+        drop(room);
     }
+}
+
+/// How long what is not used is kept.
+fn unused_time() -> Delta {
+    Delta::from_secs(params::persistent_grant_unused_seconds.value().into())
 }

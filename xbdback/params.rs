@@ -12,6 +12,10 @@ use xenbus::{
     },
     thread, //
 };
+use xenbus_proto::negotiation::Abilities;
+
+/// Up to here, copying takes fewer instructions than mapping (`Documentation/benchmark.rst`).
+const COPY_MAX_DEFAULT: u32 = 1 << 20;
 
 xenbus::module_parameters! {
     max_queues: uint = Number::new(0, 0..=16), 0o644,
@@ -40,11 +44,25 @@ xenbus::module_parameters! {
         "Measures how long requests take, for the histograms in debugfs. Default is N.";
 }
 
-/// How many queues a disk may have.
-#[allow(dead_code, reason = "TODO: read where the abilities are made")]
-pub(crate) fn queues() -> u32 {
-    match max_queues.value() {
-        0 => thread::online_processors().clamp(1, 4),
+/// What a guest is offered, as far as the administrator lets it.
+pub(crate) fn abilities() -> Abilities {
+    Abilities {
+        ring_page_order: max_ring_page_order.value(),
+        queues: match max_queues.value() {
+            0 => thread::online_processors().clamp(1, 4),
+            set => set,
+        },
+        // What does not fit is more than the protocol has.
+        indirect_segments: u16::try_from(max_indirect_segments.value()).unwrap_or(u16::MAX),
+        persistent_grants: feature_persistent.value(),
+        discard: discard.value(),
+    }
+}
+
+/// Up to how many bytes of a request are copied rather than mapped.
+pub(crate) fn copy_max() -> u32 {
+    match copy_max_bytes.value() {
+        0 => COPY_MAX_DEFAULT,
         set => set,
     }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What requests are made of, kept between them: pages for data, and room for the requests themselves.
+//! What requests are made of, kept between them: room for the requests, with pages for their data.
 //!
-//! In steady state nothing is allocated. One request's worth is never given up, so that there is always one
-//! that can be done, however short of memory the system is: when allocation fails, the others wait for it.
+//! In steady state nothing is allocated: the room that was used last is used next, with the pages it has. What
+//! was not needed for a while is given back. One direct request's worth of pages is never given up, so that
+//! there is always one that can be done, however short of memory the system is.
 
 use crate::job::{
     Job,
@@ -20,73 +21,115 @@ use kernel::{
 };
 use xenbus::blk::{
     Completions,
-    Io,
-    MAX_PAGES, //
+    Io, //
 };
+use xenbus_proto::blkif::MAX_SEGMENTS;
 
-/// While there are requests to answer, the ring's thread does not wait for memory.
-const NO_WAIT: Flags = GFP_NOWAIT;
-
-/// Pages kept by a ring that has nothing to do: 128 KiB.
-const IDLE_PAGES: usize = 32;
+/// Pages that are never given up: those of the largest direct request.
+const RESERVE: usize = MAX_SEGMENTS;
 
 /// The stock of one ring. It has one owner, the ring's thread.
 pub(crate) struct Pool {
-    completions: Arc<Completions<Option<Job>>>,
-    requests: KVec<KBox<Room>>,
-    pages: KVec<Page>,
+    completions: Arc<Completions<Job>>,
+    /// Room that is not in use, the one used last at the end.
+    idle: KVec<KBox<Room>>,
+    /// How many at the start of `idle` were not used since the last [`Pool::trim`].
+    cold: usize,
+    reserve: KVec<Page>,
 }
 
 impl Pool {
-    /// A pool that can serve one request of any size; at most `slots` are in use at a time.
-    pub(crate) fn new(completions: Arc<Completions<Option<Job>>>, slots: usize) -> Result<Self> {
+    /// A pool that can serve one direct request; at most `slots` are in use at a time.
+    pub(crate) fn new(completions: Arc<Completions<Job>>, slots: usize) -> Result<Self> {
         let mut pool = Self {
-            requests: KVec::with_capacity(slots, GFP_KERNEL)?,
-            pages: KVec::with_capacity(slots.saturating_mul(MAX_PAGES), GFP_KERNEL)?,
             completions,
+            idle: KVec::with_capacity(slots, GFP_KERNEL)?,
+            cold: 0,
+            reserve: KVec::with_capacity(RESERVE, GFP_KERNEL)?,
         };
-        let first = Io::new(pool.completions.clone(), None, GFP_KERNEL)?;
-        pool.requests.push(first, GFP_KERNEL)?;
-        while pool.pages.len() < MAX_PAGES {
-            pool.pages.push(Page::alloc_page(GFP_KERNEL)?, GFP_KERNEL)?;
+        let first = pool.new_room(GFP_KERNEL)?;
+        pool.idle.push(first, GFP_KERNEL)?;
+        while pool.reserve.len() < RESERVE {
+            let page = Page::alloc_page(GFP_KERNEL)?;
+            pool.reserve.push(page, GFP_KERNEL)?;
         }
         Ok(pool)
     }
 
-    /// A request with `pages` pages; `None` when there is no memory for it now.
-    pub(crate) fn take(&mut self, pages: usize) -> Option<KBox<Room>> {
-        let mut io = match self.requests.pop() {
-            Some(io) => io,
-            None => Io::new(self.completions.clone(), None, NO_WAIT).ok()?,
+    fn new_room(&self, flags: Flags) -> Result<KBox<Room>> {
+        let mut room = Io::new(
+            self.completions.clone(),
+            Job::new(flags)?,
+            MAX_SEGMENTS,
+            flags,
+        )?;
+        room.reserve(MAX_SEGMENTS, flags)?;
+        Ok(room)
+    }
+
+    /// Room for a request. There is always some while none is in use; otherwise there may be no memory now.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<KBox<Room>> {
+        let room = match self.idle.pop() {
+            Some(room) => room,
+            None => self.new_room(GFP_NOWAIT).ok()?,
         };
-        while io.pages.len() < pages {
-            let page = match self.pages.pop() {
-                Some(page) => Some(page),
-                None => Page::alloc_page(NO_WAIT).ok(),
+        self.cold = self.cold.min(self.idle.len());
+        Some(room)
+    }
+
+    /// Sees to it that `room` has `pages` pages. The last resort is for requests that need no more than
+    /// [`RESERVE`].
+    #[inline]
+    pub(crate) fn fill(&mut self, room: &mut Room, pages: usize, flags: Flags) -> Result {
+        if room.pages().len() >= pages {
+            return Ok(());
+        }
+        self.fill_slowly(room, pages, flags)
+    }
+
+    fn fill_slowly(&mut self, room: &mut Room, pages: usize, flags: Flags) -> Result {
+        while room.pages().len() < pages {
+            let page = match Page::alloc_page(flags) {
+                Ok(page) => page,
+                Err(_) => self.reserve.pop().ok_or(ENOMEM)?,
             };
-            let Some(page) = page else {
-                self.put(io);
-                return None;
-            };
-            if io.pages.push_within_capacity(page).is_err() {
-                self.put(io);
-                return None;
+            room.add_page(page, flags)?;
+        }
+        Ok(())
+    }
+
+    /// Takes room back, with its pages.
+    #[inline]
+    pub(crate) fn put(&mut self, mut room: KBox<Room>) {
+        while self.reserve.len() < RESERVE {
+            let Some(page) = room.take_page() else { break };
+            // There is room for as many.
+            let _ = self.reserve.push_within_capacity(page);
+        }
+        // There is room for as many as the ring has slots.
+        let _ = self.idle.push_within_capacity(room);
+    }
+
+    /// Whether there is anything to give back, now or after a while.
+    #[inline]
+    pub(crate) fn has_spare(&self) -> bool {
+        self.idle.len() > 1 || self.idle.iter().any(|room| !room.pages().is_empty())
+    }
+
+    /// Gives back what was not used since the last call.
+    pub(crate) fn trim(&mut self) {
+        let cold = self.cold;
+        if cold == self.idle.len() {
+            // Nothing was used at all: what is left is one bare room.
+            self.idle.truncate(1);
+            for room in &mut self.idle {
+                while room.take_page().is_some() {}
             }
+        } else if let Some(used) = self.idle.len().checked_sub(cold) {
+            self.idle.rotate_left(cold);
+            self.idle.truncate(used);
         }
-        Some(io)
-    }
-
-    /// Takes a request back, with its pages.
-    pub(crate) fn put(&mut self, mut io: KBox<Room>) {
-        while let Some(page) = io.pages.pop() {
-            // Room for every page was made; one too many would only be freed.
-            let _ = self.pages.push_within_capacity(page);
-        }
-        let _ = self.requests.push_within_capacity(io);
-    }
-
-    /// Gives memory back while there is nothing to do.
-    pub(crate) fn rest(&mut self) {
-        self.pages.truncate(IDLE_PAGES);
+        self.cold = self.idle.len();
     }
 }

@@ -58,7 +58,6 @@ pub(crate) enum ErrorClass {
 }
 
 /// A part of a request's way.
-#[allow(dead_code, reason = "TODO: for the data path")]
 #[derive(Clone, Copy)]
 pub(crate) enum Stage {
     /// From being taken off the ring to being handed to the disk.
@@ -93,9 +92,6 @@ pub(crate) struct QueueStatistics {
 }
 
 /// To be called by the queue's thread.
-//
-// TODO: those that are not called yet are for the data path.
-#[allow(dead_code)]
 impl QueueStatistics {
     /// A valid request was taken. What carries a flush and data counts as a flush, and its sectors as written.
     #[inline]
@@ -264,7 +260,6 @@ impl Statistics {
     }
 
     /// That of a queue, of which there is only one thread at a time.
-    #[allow(dead_code, reason = "TODO: for the data path")]
     pub(crate) fn queue(&self, index: usize) -> Result<Arc<QueueStatistics>> {
         let mut queues = self.queues.lock();
         while queues.list.len() <= index {

@@ -17,6 +17,7 @@ use crate::{
         Connection, //
     },
     identity::Identity,
+    params,
     say::{
         errno,
         say,
@@ -82,15 +83,12 @@ use xenbus_proto::{
     },
 };
 
-/// What this backend can do.
-//
-// TODO[RING], TODO[QUEUE], TODO[INDIRECT], TODO[PERSISTENT], TODO[DISCARD]: more.
-pub(crate) const ABILITIES: Abilities = Abilities::SINGLE_RING;
-
 /// A disk of a guest.
 #[pin_data]
 pub(crate) struct Vbd {
     pub(crate) id: Identity,
+    /// What the guest is offered.
+    pub(crate) abilities: Abilities,
     /// The frontend's states since the work item last looked, as bits of [`Seen`].
     seen: Atomic<u32>,
     /// The toolstack has written `physical-device`.
@@ -139,6 +137,7 @@ impl Vbd {
         Arc::pin_init(
             pin_init!(Self {
                 id,
+                abilities: params::abilities(),
                 seen: Atomic::new(0),
                 named: AtomicFlag::new(false),
                 removing: AtomicFlag::new(false),
@@ -164,7 +163,7 @@ impl Vbd {
     /// Tells the guest what to know before it makes its ring.
     pub(crate) fn announce(&self) -> Result {
         let path = self.id.dev.nodename();
-        for (key, value) in negotiation::before_ring(&ABILITIES) {
+        for (key, value) in negotiation::before_ring(&self.abilities) {
             store::write(path, key, format_args!("{value}"))?;
         }
         Ok(())
@@ -319,8 +318,8 @@ impl Vbd {
     fn has_new_ring(&self, connection: &Connection, frontend: Frontend, seen: Seen) -> bool {
         let published = frontend == Frontend::In(XenbusState::Initialised)
             || seen.contains(XenbusState::Initialised);
-        let ring = || connection::published_ring(&self.id);
-        published && matches!(ring(), Ok(now) if now.as_ref() != Ok(connection.published()))
+        let offer = || connection::published_offer(self);
+        published && matches!(offer(), Ok(now) if now.as_deref() != Ok(connection.published()))
     }
 
     fn perform(self: &Arc<Self>, state: &mut State, action: Action) -> Result {
@@ -445,7 +444,7 @@ impl Vbd {
         let path = self.id.dev.nodename();
         let disk = backing.description();
         store::transaction(|transaction| {
-            for (key, value) in negotiation::before_use(&ABILITIES, &disk) {
+            for (key, value) in negotiation::before_use(&self.abilities, &disk) {
                 transaction
                     .write(path, key, format_args!("{value}"))
                     .inspect_err(|&error| {

@@ -38,13 +38,18 @@ use xenbus::{
 
 mod attributes;
 mod backing;
+mod barrier;
 mod connection;
-mod copy;
+mod discard;
 mod drain;
 mod identity;
 mod job;
+mod kept;
+mod mover;
 mod params;
 mod pool;
+mod queue;
+mod reporter;
 mod say;
 mod statistics;
 mod vbd;
