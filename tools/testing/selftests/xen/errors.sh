@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A bad sector fails the request that it is part of, and none of those that are in flight beside it (R33).
-# timeout: 120
+# timeout: 240
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh
@@ -9,7 +9,10 @@ cd "$(dirname "$0")/.." || exit
 . lib/devices.sh
 . lib/backend.sh
 
-readonly mib=1048576
+# How much of the disk is gone through in blocks of so many bytes: few hundred of the small, and no more than 1 MiB.
+span() { # BLOCK
+    echo $((($1 < 4096 ? 131072 : 1048576) / $1 * $1))
+}
 
 # Puts a disk of 8 MiB with one bad SECTOR behind 51712. Whatever merges requests above and below the backend is off:
 # what is merged is merged by the backend.
@@ -33,19 +36,20 @@ attach_bad_null() { # SECTOR
     queue_set /dev/xvda nomerges 2
 }
 
-# fio_failures DEVICE read|write BLOCK: goes through the first MiB, 32 requests at once; prints the offsets of those
+# fio_failures DEVICE read|write BLOCK: goes through the start, 32 requests at once; prints the offsets of those
 # that fail, or read something else than was written.
 fio_failures() {
-    local run=/tmp/fio
+    local run=/tmp/fio span
+    span=$(span "$3")
     rm -f "$run"*
-    fio --name=bad --filename="$1" --rw="$2" --bs="$3" --size=$((mib / $3 * $3)) --ioengine=libaio --direct=1 \
+    fio --name=bad --filename="$1" --rw="$2" --bs="$3" --size="$span" --ioengine=libaio --direct=1 \
         --iodepth=32 --iodepth_batch_submit=32 --iodepth_batch_complete_min=32 --iodepth_low=1 \
         --verify=crc32c --do_verify=0 --verify_state_save=0 --continue_on_error=all \
         --write_lat_log=$run --log_offset=1 >$run.out 2>&1 || :
     [ -s ${run}_lat.1.log ] || fail "fio did nothing: $(cat $run.out)"
     # It logs the requests that succeed, and says which data is wrong: what is good is named twice.
     {
-        seq 0 "$3" $((mib / $3 * $3 - $3))
+        seq 0 "$3" $((span - $3))
         awk -F ', *' '{ print $5 }' ${run}_lat.1.log
         sed -nE 's/.*verify.* offset ([0-9]+),.*/\1/p' $run.out | sort -u | sed p
     } | sort -n | uniq -c | awk '$1 != 2 { print $2 }' | xargs
@@ -58,7 +62,7 @@ expect_one_failure() { # SECTOR BLOCK
     expect "$owner" "$(fio_failures "$dm" read "$2")" "the offsets on the device that are bad or not written"
     before=$(reads_of "$dm")
     expect "$owner" "$(fio_failures /dev/xvda read "$2")" "the offsets of reads of $2 bytes that fail"
-    echo "$((mib / $2)) reads of $2 bytes were $(($(reads_of "$dm") - before)) reads of the device"
+    echo "$(($(span "$2") / $2)) reads of $2 bytes were $(($(reads_of "$dm") - before)) reads of the device"
 }
 
 reads_of() { awk '{ print $1 }' "/sys/class/block/${1#/dev/}/stat"; }

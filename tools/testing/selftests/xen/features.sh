@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What the two ends can agree on is used when both want it and only then, and the data is right in every combination.
-# timeout: 180
+# timeout: 240
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh
@@ -25,7 +25,7 @@ connect() {
 }
 
 verify() {
-    fio --name=verify --filename=/dev/xvda --rw=randwrite --bsrange=4k-1m --size=4M --iodepth=32 \
+    fio --name=verify --filename=/dev/xvda --rw=randwrite --bsrange=4k-1m --size=2M --iodepth=32 \
         --ioengine=libaio --direct=1 --verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0 >/tmp/fio ||
         { cat /tmp/fio && return 1; }
 }
