@@ -46,7 +46,9 @@ test_attached_and_detached_many_times_with_xen_blkfront() {
 }
 
 kill_frontends() { "$client" soak --peer xbdback --check-grants --end kill --count "$1"; }
-end_in_every_way() { "$client" soak --peer xbdback --check-grants --count "$1"; }
+end_in_every_way() {
+    "$client" soak --peer xbdback --check-grants --count "$1" --queues 2 --order 2 --indirect --persistent
+}
 
 test_frontend_killed_many_times_with_requests_in_flight() {
     modprobe loop
@@ -58,5 +60,5 @@ test_connections_end_in_every_way_many_times_with_requests_in_flight() {
     expect_no_growth "$ends" end_in_every_way
 }
 
-modprobe xbdback
+modprobe xbdback max_queues=4
 ktap_run
