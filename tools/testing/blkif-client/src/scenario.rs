@@ -72,12 +72,12 @@ impl Scenario {
         }
     }
 
-    /// A scenario that is run in every layout, however it is asked for.
+    /// A scenario that is run in every layout, and again when the frontend does not say which: it is the native one then.
     fn each(name: impl Into<String>, run: impl Fn(&Bed) -> Result<()> + 'static) -> Self {
         Self::new(Layouts::All, name, run)
     }
 
-    /// A scenario that is run in both layouts.
+    /// A scenario that is run in both layouts, since the one of its entries matters.
     fn both(name: impl Into<String>, run: impl Fn(&Bed) -> Result<()> + 'static) -> Self {
         Self::new(Layouts::Both, name, run)
     }

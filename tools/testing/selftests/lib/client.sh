@@ -35,9 +35,9 @@ client_detach() {
 
 # Runs the scenarios of blkif-client, which reports by itself, against PEER; says the peer with every result.
 # PEER offers several queues, whatever the number of processors.
-run_scenarios() { # PEER
+run_scenarios() { # PEER [OPTION…]
     modprobe "$1" max_queues=4
     modprobe loop
-    "$client" run --peer "$1" --check-grants | sed -u -E "s/^((not )?ok [0-9]+) /\\1 $1: /"
+    "$client" run --peer "$1" --check-grants "${@:2}" | sed -u -E "s/^((not )?ok [0-9]+) /\\1 $1: /"
     return "${PIPESTATUS[0]}"
 }

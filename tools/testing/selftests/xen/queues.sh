@@ -41,11 +41,19 @@ test_two_queues_with_rings_of_4_pages_indirect_requests_and_persistent_grants() 
     expect 256 "$(guest_said kilobytes)" "the kilobytes of a request"
 }
 
-test_no_more_queues_than_the_backend_offers() {
+test_as_many_queues_are_offered_as_the_administrator_allows() {
     needs QUEUE
-    backend_load max_queues=1
-    start_guest true
-    expect 1 "$(guest_said queues)" "the number of queues"
+    local number
+    make_null
+    at_end vbd_remove 51712
+    for number in 1 3; do
+        backend_load max_queues=$number
+        vbd_create 51712 "$null"
+        vbd_wait 51712 2
+        # One need not be mentioned.
+        expect "$number" "$(vbd_says 51712 multi-queue-max-queues | grep . || echo 1)" "the number of queues"
+        vbd_remove 51712
+    done
 }
 
 ktap_run

@@ -55,7 +55,7 @@ test_files_can_be_read_while_disks_come_and_go() {
         readers+=($!)
         at_end kill $!
     done
-    for _ in $(seq $((15 * SCALE))); do
+    for _ in $(seq $((8 * SCALE))); do
         vbd_attach 51712 "$loop"
         dd if=/dev/xvda of=/dev/null bs=64k count=4 iflag=direct status=none
         vbd_detach 51712

@@ -36,7 +36,7 @@ pub fn scenarios() -> Vec<Scenario> {
     FLIPS
         .iter()
         .map(|(name, flip)| {
-            Scenario::each(format!("double-fetch/{name}"), move |bed| {
+            Scenario::both(format!("double-fetch/{name}"), move |bed| {
                 flipping(bed, *flip)
             })
         })

@@ -16,21 +16,21 @@ use crate::wire::{op, state, RING_SIZE};
 
 pub fn scenarios() -> Vec<Scenario> {
     vec![
-        Scenario::each("indices/req-prod-1000-ahead", |bed| bogus(bed, 1000)),
-        Scenario::each("indices/req-prod-33-ahead", |bed| bogus(bed, RING_SIZE + 1)),
-        Scenario::each("indices/req-prod-2^31-ahead", |bed| bogus(bed, 1 << 31)),
-        Scenario::each("indices/req-prod-backwards", |bed| bogus(bed, u32::MAX)),
-        Scenario::each("indices/rsp-prod-corrupted", rsp_prod_corrupted),
-        Scenario::each(
+        Scenario::both("indices/req-prod-1000-ahead", |bed| bogus(bed, 1000)),
+        Scenario::both("indices/req-prod-33-ahead", |bed| bogus(bed, RING_SIZE + 1)),
+        Scenario::both("indices/req-prod-2^31-ahead", |bed| bogus(bed, 1 << 31)),
+        Scenario::both("indices/req-prod-backwards", |bed| bogus(bed, u32::MAX)),
+        Scenario::both("indices/rsp-prod-corrupted", rsp_prod_corrupted),
+        Scenario::both(
             "indices/requests-waiting-before-connect",
             waiting_before_connect,
         ),
-        Scenario::each("indices/ring-about-to-wrap", about_to_wrap),
-        Scenario::each(
+        Scenario::both("indices/ring-about-to-wrap", about_to_wrap),
+        Scenario::both(
             "indices/ring-overfull-before-connect",
             overfull_before_connect,
         ),
-        Scenario::each(
+        Scenario::both(
             "indices/responses-show-nothing-else",
             responses_show_nothing_else,
         ),

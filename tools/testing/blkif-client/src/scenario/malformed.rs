@@ -139,7 +139,7 @@ pub fn scenarios() -> Vec<Scenario> {
     direct
         .chain(later)
         .map(|((name, make, wanted), rings)| {
-            Scenario::each(format!("malformed/{name}"), move |bed| {
+            Scenario::both(format!("malformed/{name}"), move |bed| {
                 rings_full(bed, *make, wanted, rings)
             })
         })

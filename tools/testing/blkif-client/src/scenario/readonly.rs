@@ -15,21 +15,21 @@ const INFO_READONLY: u64 = 4;
 
 pub fn scenarios() -> Vec<Scenario> {
     vec![
-        Scenario::each("readonly/reads-succeed", |bed| {
+        Scenario::both("readonly/reads-succeed", |bed| {
             let mut frontend = attach(bed)?;
             let read = frontend.request(op::READ, 0, 2);
             frontend.expect("a read", &read, status::OKAY)?;
             frontend.detach()
         }),
-        Scenario::each("readonly/write-is-refused", |bed| refused(bed, op::WRITE)),
-        Scenario::each("readonly/flush-with-data-is-refused", |bed| {
+        Scenario::both("readonly/write-is-refused", |bed| refused(bed, op::WRITE)),
+        Scenario::both("readonly/flush-with-data-is-refused", |bed| {
             refused(bed, op::FLUSH)
         }),
-        Scenario::each("readonly/barrier-with-data-is-refused", |bed| {
+        Scenario::both("readonly/barrier-with-data-is-refused", |bed| {
             refused(bed, op::BARRIER)
         }),
-        Scenario::each("readonly/discard-is-refused", discard),
-        Scenario::each("readonly/empty-flush", empty_flush),
+        Scenario::both("readonly/discard-is-refused", discard),
+        Scenario::both("readonly/empty-flush", empty_flush),
         Scenario::once("readonly/info-says-so", |bed| {
             let frontend = attach(bed)?;
             let info = frontend.vbd.backend_number("info")?;
