@@ -61,6 +61,21 @@ void xenbus_helper_alarm_set(struct xenbus_alarm *alarm, unsigned long milliseco
 bool xenbus_helper_alarm_take(struct xenbus_alarm *alarm);
 void xenbus_helper_alarm_shutdown(struct xenbus_alarm *alarm);
 
+/* One shrinker: the kernel rings a doorbell when memory is short. */
+struct xenbus_shrinker {
+	struct shrinker *shrinker;
+	struct xenbus_doorbell *bell;
+	/* Pages that could be given back. */
+	unsigned long spare;
+	bool rang;
+};
+
+int xenbus_helper_shrinker_init(struct xenbus_shrinker *ours, struct xenbus_doorbell *bell);
+void xenbus_helper_shrinker_free(struct xenbus_shrinker *ours);
+
+void xenbus_helper_shared_lock(void);
+void xenbus_helper_shared_unlock(void);
+
 void xenbus_helper_sleep_until_stopped(void);
 void xenbus_helper_memalloc_noio(void);
 void xenbus_helper_cond_resched(void);

@@ -10,6 +10,7 @@
 #include <linux/cpumask.h>
 #include <linux/export.h>
 #include <linux/llist.h>
+#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/mm.h>
@@ -322,3 +323,17 @@ struct llist_node *xenbus_helper_llist_take(struct llist_head *head)
 	return llist_reverse_order(llist_del_all(head));
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_llist_take);
+
+static DEFINE_MUTEX(shared);
+
+void xenbus_helper_shared_lock(void)
+{
+	mutex_lock(&shared);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_shared_lock);
+
+void xenbus_helper_shared_unlock(void)
+{
+	mutex_unlock(&shared);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_shared_unlock);

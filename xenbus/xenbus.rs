@@ -11,6 +11,7 @@
 //! - [`ring`], [`grant`], [`event`]: memory and interrupts shared with the other domain.
 //! - [`blk`]: block devices of this kernel.
 //! - [`work`], [`thread`], [`doorbell`], [`alarm`]: where the work is done.
+//! - [`shared`], [`shrinker`]: what is common to all devices, and what to do when memory is short.
 //! - [`log`]: kernel messages word for word.
 //! - [`params`], [`sysfs`], [`debugfs`]: what an administrator can set and see.
 //! - [`clock`], [`trace`]: how long something takes, and what happens when.
@@ -43,6 +44,8 @@ pub mod grant;
 pub mod log;
 pub mod params;
 pub mod ring;
+pub mod shared;
+pub mod shrinker;
 pub mod store;
 pub mod sysfs;
 pub mod thread;
