@@ -5,6 +5,11 @@
 use crate::{
     backing::Backing,
     barrier::Gate,
+    budget::{
+        Charged,
+        NotCharged, //
+    },
+    pool,
     queue::{
         Queue,
         Signals, //
@@ -17,6 +22,7 @@ use kernel::{
 };
 use xenbus::store;
 use xenbus_proto::{
+    budget::Resource,
     message::Message,
     negotiation::{
         FrontendOffer,
@@ -33,6 +39,8 @@ use xenbus_proto::{
 pub(crate) struct Connection {
     queues: KVec<Queue>,
     published: KBox<FrontendOffer>,
+    /// For what the queues have whether they are used or not. Given back after them.
+    _charged: [Charged; 3],
 }
 
 impl Connection {
@@ -41,6 +49,7 @@ impl Connection {
     pub(crate) fn new(vbd: &Arc<Vbd>, backing: &Backing) -> Result<Self> {
         let published = read_offer(vbd)?;
         let count = published.queues().len();
+        let charged = charge(vbd, &published)?;
 
         let mut signals = KVec::with_capacity(count, GFP_KERNEL)?;
         let mut bells = KVec::with_capacity(count, GFP_KERNEL)?;
@@ -58,6 +67,7 @@ impl Connection {
         let mut connection = Self {
             queues: KVec::with_capacity(count, GFP_KERNEL)?,
             published,
+            _charged: charged,
         };
         for (number, signals) in signals.into_iter().enumerate() {
             let passage = gate.as_ref().map(|gate| gate.passage(number)).transpose()?;
@@ -95,6 +105,27 @@ impl Drop for Connection {
             queue.stop();
         }
     }
+}
+
+/// Charges the guest what its queues need all the time, or says what it has too much of.
+fn charge(vbd: &Vbd, offer: &FrontendOffer) -> Result<[Charged; 3]> {
+    let queues = offer.queues().len();
+    let ring_pages = offer.queues().iter().map(|queue| queue.pages().len()).sum();
+    let charge = |resource, amount| {
+        Charged::new(vbd.id.domain, resource, amount).map_err(|not| match not {
+            NotCharged::NoMemory => ENOMEM,
+            NotCharged::OverBudget(refused) => {
+                let problem = Problem::OverBudget(refused);
+                vbd.log.lock().report(&vbd.id, EDQUOT, &problem);
+                EDQUOT
+            }
+        })
+    };
+    Ok([
+        charge(Resource::Queues, queues)?,
+        charge(Resource::RingPages, ring_pages)?,
+        charge(Resource::DataPages, queues.saturating_mul(pool::RESERVE))?,
+    ])
 }
 
 /// Reads the nodes that say where the guest's rings are, and says what is wrong with them.

@@ -57,10 +57,12 @@ use xenbus::{
         Outcome, //
     },
     ring::RingMemory,
+    shrinker::Shrinker,
     thread, //
 };
 use xenbus_proto::{
     blkif::Status,
+    number::DomainId,
     request::{
         self,
         Discards as DiscardsOffered,
@@ -88,6 +90,8 @@ pub(crate) struct Parts {
     pub(crate) channel: EventChannel<Signals>,
     pub(crate) ring: BackRing<RingMemory>,
     pub(crate) signals: Arc<Signals>,
+    /// The guest.
+    pub(crate) domain: DomainId,
     pub(crate) disk: Arc<Disk>,
     pub(crate) mover: Mover,
     pub(crate) passage: Option<Passage>,
@@ -108,6 +112,7 @@ pub(crate) struct Worker {
     ring: BackRing<RingMemory>,
     signals: Arc<Signals>,
     alarm: Alarm,
+    shrinker: Shrinker,
     completions: Arc<Completions<Job>>,
     pool: Pool,
     mover: Mover,
@@ -161,6 +166,9 @@ impl thread::Body for Worker {
             if self.alarm.take() {
                 self.trim();
             }
+            if self.shrinker.take() {
+                self.squeeze();
+            }
         }
         self.finish();
     }
@@ -173,6 +181,7 @@ impl Worker {
             channel,
             ring,
             signals,
+            domain,
             disk,
             mover,
             passage,
@@ -184,9 +193,10 @@ impl Worker {
         Ok(Self {
             channel,
             alarm: Alarm::new(signals.bell.clone())?,
-            signals,
-            pool: Pool::new(completions.clone(), slots)?,
+            shrinker: Shrinker::new(signals.bell.clone())?,
+            pool: Pool::new(domain, completions.clone(), slots)?,
             completions,
+            signals,
             mover,
             disk,
             offered,
@@ -281,6 +291,10 @@ impl Worker {
 
     /// There is nothing to do, for the time being.
     fn rest(&mut self) {
+        let spare = self.pool.idle_pages().saturating_add(self.mover.kept());
+        let charged = self.pool.charged().saturating_add(self.mover.charged());
+        self.shrinker.set_spare(spare);
+        self.reporter.pages(charged, spare);
         if self.submitted > 0 {
             return;
         }
@@ -288,7 +302,9 @@ impl Worker {
             passage.leave();
         }
         if self.pool.has_spare() || self.mover.keeps() {
-            self.alarm.set(unused_time());
+            if let Some(time) = unused_time() {
+                self.alarm.set(time);
+            }
         }
     }
 
@@ -299,6 +315,14 @@ impl Worker {
         if self.submitted == 0 {
             self.rest();
         }
+    }
+
+    /// Memory is short: gives back what is not in use.
+    #[cold]
+    fn squeeze(&mut self) {
+        self.pool.squeeze();
+        self.mover.trim();
+        self.rest();
     }
 
     /// Steps 1 to 4.
@@ -427,7 +451,7 @@ impl Worker {
                 self.reporter.taken(&mut room.payload);
                 push(&mut self.jobs, room);
             }
-            Err(_) if self.submitted > 0 || !self.jobs.is_empty() => {
+            Err(_) if !self.alone() => {
                 self.reporter.waits();
                 push(&mut self.waiting, room);
             }
@@ -467,14 +491,20 @@ impl Worker {
         Mover::plan_copy(room, transfer)
     }
 
-    /// Sees to it that a request has pages of our own. When there is nothing to wait for, it is worth some
-    /// effort to find them.
+    /// Sees to it that a request has pages of our own. What is kept for later ones is given up for it, and
+    /// when there is nothing to wait for, it gets them at any cost.
     fn fill(&mut self, room: &mut Room, pages: usize) -> Result {
-        let flags = match self.submitted == 0 && self.jobs.is_empty() {
-            true => GFP_KERNEL,
-            false => GFP_NOWAIT,
-        };
-        self.pool.fill(room, pages, flags)
+        match self.pool.fill(room, pages) {
+            Ok(()) => Ok(()),
+            Err(_) if self.mover.give_up(pages) && self.pool.fill(room, pages).is_ok() => Ok(()),
+            Err(_) if self.alone() => self.pool.fill_at_any_cost(room, pages),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether no other request of this ring is being done.
+    fn alone(&self) -> bool {
+        self.submitted == 0 && self.jobs.is_empty() && self.indirect.is_empty()
     }
 
     /// Step 3: maps pages, and copies the data of writes.
@@ -667,7 +697,10 @@ fn push(list: &mut KVec<KBox<Room>>, room: KBox<Room>) {
     }
 }
 
-/// How long what is not used is kept.
-fn unused_time() -> Delta {
-    Delta::from_secs(params::persistent_grant_unused_seconds.value().into())
+/// How long what is not used is kept; for ever if there is no such time, or until memory is short.
+fn unused_time() -> Option<Delta> {
+    match params::persistent_grant_unused_seconds.value() {
+        0 => None,
+        seconds => Some(Delta::from_secs(seconds.into())),
+    }
 }

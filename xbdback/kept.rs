@@ -59,6 +59,16 @@ impl Kept {
         self.cache.as_mut()?.sweep()
     }
 
+    /// Takes out a mapping, one that was not used for a while if there is one.
+    pub(crate) fn evict(&mut self) -> Option<Mapping> {
+        self.sweep().or_else(|| self.sweep())
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.cache.as_ref().map_or(0, GrantCache::len)
+    }
+
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.cache.as_ref().is_none_or(GrantCache::is_empty)

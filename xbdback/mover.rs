@@ -8,6 +8,7 @@
 //! When there is no room for a mapping, the data is copied: that is never an error.
 
 use crate::{
+    budget::Allowance,
     job::{
         Data,
         Failure,
@@ -62,6 +63,8 @@ pub(crate) struct Mover {
     kept: Option<Kept>,
     /// Transfers of up to this many bytes are copied, if mappings are not kept.
     copy_max: u32,
+    /// For mapped pages, kept or in use.
+    allowance: Allowance,
     statistics: Arc<QueueStatistics>,
 }
 
@@ -79,6 +82,7 @@ impl Mover {
             mapper: Mapper::new(guest),
             kept,
             copy_max,
+            allowance: Allowance::new(guest),
             statistics,
         })
     }
@@ -124,22 +128,52 @@ impl Mover {
                 .map(|segment| (segment.offset(), segment.len()))
         })?;
         let access = self.access(&room.payload);
-        let mut reserved = false;
+        let mut reserved = 0;
         for part in 0..count {
             let gref = room.payload.segments.get(part).ok_or(EINVAL)?.gref();
             match self.kept.as_mut().and_then(|kept| kept.take(gref)) {
                 Some(mapping) => room.put_mapping(part, mapping).map_err(|_| EINVAL)?,
                 None => {
                     // Once there is room for the rest, asking for it does not fail.
-                    if !reserved {
-                        self.mapper.reserve(count.saturating_sub(part))?;
-                        reserved = true;
+                    if reserved == 0 {
+                        reserved = count.saturating_sub(part);
+                        self.reserve(reserved)?;
                     }
+                    reserved = reserved.saturating_sub(1);
                     self.mapper.want(gref, access);
                 }
             }
         }
+        // Those that were kept after all.
+        self.allowance.give(reserved);
         Ok(())
+    }
+
+    /// Makes room for so many more pages to be mapped.
+    #[inline]
+    fn reserve(&mut self, pages: usize) -> Result {
+        self.mapper.reserve(pages)?;
+        match self.allowance.take(pages) {
+            Err(_) if self.give_up(pages) => self.allowance.take(pages),
+            result => result,
+        }
+    }
+
+    /// Gives up mappings that are kept, up to so many. Returns whether there were any.
+    #[cold]
+    pub(crate) fn give_up(&mut self, pages: usize) -> bool {
+        let mut given_up = 0;
+        while given_up < pages {
+            let Some(mapping) = self.kept.as_mut().and_then(Kept::evict) else {
+                break;
+            };
+            self.mapper.unwant(mapping);
+            given_up = given_up.saturating_add(1);
+        }
+        self.mapper.unmap();
+        self.allowance.give(given_up);
+        self.allowance.settle();
+        given_up > 0
     }
 
     /// What the disk may do with the guest's pages. Kept mappings serve reads and writes alike.
@@ -170,6 +204,7 @@ impl Mover {
                     // The part is one that is missing, so it is taken.
                     Some(Ok(mapping)) => drop(room.put_mapping(part, mapping)),
                     Some(Err(NotMapped::NoRoom)) => {
+                        self.allowance.give(1);
                         if room.payload.result.is_ok() {
                             self.statistics.fell_back();
                         }
@@ -177,6 +212,7 @@ impl Mover {
                         room.payload.result = Err(Failure::NoRoom);
                     }
                     Some(Err(NotMapped::Refused)) | None => {
+                        self.allowance.give(1);
                         room.payload.result = Err(Failure::Grant);
                     }
                 }
@@ -195,6 +231,7 @@ impl Mover {
             };
             if let Some(mapping) = unwanted {
                 self.mapper.unwant(mapping);
+                self.allowance.give(1);
             }
         }
     }
@@ -211,13 +248,26 @@ impl Mover {
         self.kept.as_ref().is_some_and(|kept| !kept.is_empty())
     }
 
+    /// How many mappings are kept.
+    #[inline]
+    pub(crate) fn kept(&self) -> usize {
+        self.kept.as_ref().map_or(0, Kept::len)
+    }
+
+    /// Pages that the guest is charged.
+    pub(crate) fn charged(&self) -> usize {
+        self.allowance.granted()
+    }
+
     /// Gives back what was not used since the last call.
     pub(crate) fn trim(&mut self) {
         while let Some(mapping) = self.kept.as_mut().and_then(Kept::sweep) {
             self.mapper.unwant(mapping);
+            self.allowance.give(1);
         }
         self.mapper.unmap();
         self.mapper.rest();
+        self.allowance.settle();
     }
 
     /// Copies the segments of indirect requests into pages of their own, of which they have as many as they

@@ -30,12 +30,16 @@ xenbus::module_parameters! {
         "Maximum number of grants to map persistently, per queue. Default is 1056.";
     persistent_grant_unused_seconds: uint = Number::new(60, 0..=86400), 0o644,
         "Time in seconds an unused persistent grant is allowed to remain allocated. Default is 60, 0 means unlimited.";
-    max_buffer_pages: uint = Number::new(1024, 0..=65536), 0o644,
-        "Maximum number of free pages to keep for each queue. Default is 1024.";
+    max_buffer_pages: uint = Number::new(4096, 0..=65536), 0o644,
+        "Maximum number of free pages to keep for each queue. Default is 4096.";
     buffer_squeeze_duration_ms: uint = Number::new(10, 0..=60000), 0o644,
         "Time in milliseconds to keep no free pages after memory was short. Default is 10.";
     max_domain_pages: uint = Number::new(65536, 64..=1048576), 0o644,
-        "Maximum number of pages of one guest to be mapped or copied at a time, by all its disks. Default is 65536.";
+        "Maximum number of pages for the data of one guest, mapped or our own, with all its disks. Default is 65536.";
+    max_domain_queues: uint = Number::new(512, 1..=65536), 0o644,
+        "Maximum number of queues of one guest, with all its disks. Default is 512.";
+    max_domain_ring_pages: uint = Number::new(2048, 1..=1048576), 0o644,
+        "Maximum number of pages of the rings of one guest, with all its disks. Default is 2048.";
     copy_max_bytes: uint = Number::new(0, 0..=1048576), 0o644,
         "Transfers of up to this many bytes are copied by Xen, larger ones are mapped. Default is 0: as measured to be best.";
     discard: bool = Switch::new(true), 0o644,

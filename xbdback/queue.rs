@@ -149,6 +149,7 @@ impl Queue {
             channel,
             ring,
             signals: signals.clone(),
+            domain: vbd.id.domain,
             disk: backing.disk(),
             mover: Mover::new(
                 vbd.id.domain,

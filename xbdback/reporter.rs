@@ -82,6 +82,12 @@ impl Reporter {
         });
     }
 
+    /// So many pages are charged to the guest for this queue, and so many of them could be given back.
+    #[inline]
+    pub(crate) fn pages(&self, charged: usize, spare: usize) {
+        self.statistics.pages(charged, spare);
+    }
+
     /// A request has to wait for memory.
     #[cold]
     pub(crate) fn waits(&self) {

@@ -9,9 +9,15 @@
 //! Readers have nothing of the guest's nor of the connection's: they can come at any time.
 
 use crate::params;
-use core::fmt::{
-    self,
-    Write, //
+use core::{
+    fmt::{
+        self,
+        Write, //
+    },
+    sync::atomic::{
+        AtomicU64,
+        Ordering::Relaxed, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -89,6 +95,14 @@ pub(crate) struct QueueStatistics {
     notified: Counter,
     suppressed: Counter,
     latencies: [Latency; 3],
+    pages: Pages,
+}
+
+/// Pages of a queue when it was last at rest.
+#[derive(Default)]
+struct Pages {
+    charged: AtomicU64,
+    spare: AtomicU64,
 }
 
 /// To be called by the queue's thread.
@@ -127,6 +141,13 @@ impl QueueStatistics {
     #[inline]
     pub(crate) fn wait(&self) {
         self.waits.add(1);
+    }
+
+    /// So many pages are charged to the guest for this queue, and so many of them could be given back.
+    #[inline]
+    pub(crate) fn pages(&self, charged: usize, spare: usize) {
+        self.pages.charged.store(charged as u64, Relaxed);
+        self.pages.spare.store(spare as u64, Relaxed);
     }
 
     /// A request was not done.
@@ -208,6 +229,12 @@ impl Show for QueueStatistics {
             ("guest not notified, as it did not wait", &self.suppressed),
         ] {
             writeln!(text, "{name}: {}", counter.get())?;
+        }
+        for (name, pages) in [
+            ("pages charged", &self.pages.charged),
+            ("pages idle or kept mapped", &self.pages.spare),
+        ] {
+            writeln!(text, "{name}: {}", pages.load(Relaxed))?;
         }
         write!(text, "requests taken at once: {}", self.batches)?;
         let stages = [

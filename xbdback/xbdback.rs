@@ -39,6 +39,7 @@ use xenbus::{
 mod attributes;
 mod backing;
 mod barrier;
+mod budget;
 mod connection;
 mod discard;
 mod drain;
