@@ -169,8 +169,6 @@ impl Backing {
 }
 
 /// What requests to `disk` are held against: its size may have changed since the last ones.
-//
-// TODO[RESIZE]: tell the guest when it has.
 pub(crate) fn limits(disk: &Disk, offered: Offered) -> DiskLimits {
     DiskLimits {
         sectors: disk.sectors(),

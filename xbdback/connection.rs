@@ -14,6 +14,7 @@ use crate::{
         Queue,
         Signals, //
     },
+    size::Size,
     vbd::Vbd, //
 };
 use kernel::{
@@ -41,6 +42,7 @@ pub(crate) struct Connection {
     published: KBox<FrontendOffer>,
     /// For what the queues have whether they are used or not. Given back after them.
     _charged: [Charged; 3],
+    pub(crate) size: Size,
 }
 
 impl Connection {
@@ -68,6 +70,7 @@ impl Connection {
             queues: KVec::with_capacity(count, GFP_KERNEL)?,
             published,
             _charged: charged,
+            size: Size::new(vbd)?,
         };
         for (number, signals) in signals.into_iter().enumerate() {
             let passage = gate.as_ref().map(|gate| gate.passage(number)).transpose()?;

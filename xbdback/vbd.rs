@@ -6,6 +6,8 @@
 //! only noted, and a work item is started. There is at most one per disk, and it alone opens, connects and
 //! disconnects: it looks at everything as it is now, asks [`xenbus_proto::state::Machine`] what to do, does
 //! it, and looks again. It may wait for the disk; the xenwatch thread never does.
+//!
+//! A second work item, which takes turns with it, follows the size of a disk in use.
 
 use crate::{
     backing::{
@@ -23,6 +25,7 @@ use crate::{
         say,
         GuestLog, //
     },
+    size,
     statistics::Statistics, //
 };
 use kernel::{
@@ -109,10 +112,16 @@ pub(crate) struct Vbd {
     state: Mutex<State>,
     #[pin]
     work: Work<Self>,
+    #[pin]
+    size_work: Work<Self, FOLLOW_SIZE>,
 }
+
+/// The number of the work item that follows the size.
+const FOLLOW_SIZE: u64 = 1;
 
 impl_has_work! {
     impl HasWork<Self> for Vbd { self.work }
+    impl HasWork<Self, FOLLOW_SIZE> for Vbd { self.size_work }
 }
 
 /// What the work item owns.
@@ -155,6 +164,7 @@ impl Vbd {
                     successes: RateLimit::new(Delta::from_secs(5), 50),
                 }),
                 work <- new_work!("xbdback::Vbd"),
+                size_work <- new_work!("xbdback::Vbd::size"),
             }),
             GFP_KERNEL,
         )
@@ -185,7 +195,15 @@ impl Vbd {
     pub(crate) fn kick(self: &Arc<Self>) {
         if let Some(queue) = work::queue() {
             // It fails when the item is queued already, which is as good.
-            let _ = queue.enqueue(self.clone());
+            let _ = queue.enqueue::<_, 0>(self.clone());
+        }
+    }
+
+    /// Some device, perhaps that of this disk, has changed.
+    pub(crate) fn size_may_have_changed(self: &Arc<Self>) {
+        if let Some(queue) = work::queue() {
+            // As above.
+            let _ = queue.enqueue::<_, FOLLOW_SIZE>(self.clone());
         }
     }
 
@@ -425,8 +443,10 @@ impl Vbd {
 
     fn try_connect(self: &Arc<Self>, state: &mut State) -> Result {
         let backing = state.backing.as_ref().ok_or(ENXIO)?;
-        let connection = Connection::new(self, backing)?;
-        self.describe(backing)?;
+        let mut connection = Connection::new(self, backing)?;
+        let disk = backing.description();
+        self.describe(&disk)?;
+        connection.size.was_told(disk.sectors);
         if state.successes.allow() {
             say(&Message::Connected {
                 handle: self.id.handle,
@@ -440,11 +460,10 @@ impl Vbd {
     }
 
     /// Tells the guest what its disk is like.
-    fn describe(&self, backing: &Backing) -> Result {
+    fn describe(&self, disk: &negotiation::Disk) -> Result {
         let path = self.id.dev.nodename();
-        let disk = backing.description();
         store::transaction(|transaction| {
-            for (key, value) in negotiation::before_use(&self.abilities, &disk) {
+            for (key, value) in negotiation::before_use(&self.abilities, disk) {
                 transaction
                     .write(path, key, format_args!("{value}"))
                     .inspect_err(|&error| {
@@ -465,6 +484,29 @@ impl Vbd {
         })
     }
 
+    /// Tells a connected guest when its disk has another size than it knows.
+    fn follow_size(&self, state: &mut State) {
+        let (Some(backing), Some(connection)) = (&state.backing, &mut state.connection) else {
+            return;
+        };
+        if !connection.size.may_have_changed() {
+            return;
+        }
+        let sectors = backing.disk().sectors();
+        if !connection.size.is_news(sectors) {
+            return;
+        }
+        let path = self.id.dev.nodename();
+        match size::announce(path, sectors) {
+            Ok(()) => connection.size.was_told(sectors),
+            Err(error) => say(&Message::CannotWrite {
+                path: path.to_bytes(),
+                key: b"sectors",
+                errno: errno(error),
+            }),
+        }
+    }
+
     /// Writes our state. When that fails, what comes after it has to be done all the same.
     fn switch_state(&self, to: XenbusState) {
         if let Err(error) = self.id.dev.switch_state(to) {
@@ -483,6 +525,14 @@ impl WorkItem for Vbd {
 
     fn run(this: Arc<Self>) {
         this.reconcile(&mut this.state.lock());
+    }
+}
+
+impl WorkItem<FOLLOW_SIZE> for Vbd {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        this.follow_size(&mut this.state.lock());
     }
 }
 

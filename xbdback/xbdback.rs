@@ -52,6 +52,7 @@ mod pool;
 mod queue;
 mod reporter;
 mod say;
+mod size;
 mod statistics;
 mod vbd;
 mod watches;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What bindgen reads for the `xenbus` crate: the Xen headers, the constants that C writes as casts, and the
- * prototypes of helpers.c.
+ * prototypes of helpers.c and uevent.c.
  */
 
 #include <linux/bio.h>
@@ -116,3 +116,17 @@ unsigned int xenbus_helper_bdev_max_discard_sectors(struct block_device *bdev);
 unsigned int xenbus_helper_bdev_max_secure_erase_sectors(struct block_device *bdev);
 unsigned int xenbus_helper_bdev_discard_granularity(struct block_device *bdev);
 unsigned int xenbus_helper_bdev_discard_alignment(struct block_device *bdev);
+
+/* One listener to the kernel's uevents, in uevent.c. */
+struct xenbus_uevents {
+	struct socket *socket;
+	/* Called when a message has come, from wherever it was sent: must not sleep. */
+	void (*arrived)(void *context);
+	void *context;
+	/* What the socket did before. */
+	void (*unheard)(struct sock *sk);
+};
+
+int xenbus_helper_uevents_open(struct xenbus_uevents *uevents);
+void xenbus_helper_uevents_close(struct xenbus_uevents *uevents);
+int xenbus_helper_uevents_receive(struct xenbus_uevents *uevents, u8 *buffer, size_t size);

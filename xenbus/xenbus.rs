@@ -9,7 +9,7 @@
 //! - [`driver`] and [`device`]: being a driver on the xenbus.
 //! - [`store`] and [`watch`]: xenstore.
 //! - [`ring`], [`grant`], [`event`]: memory and interrupts shared with the other domain.
-//! - [`blk`]: block devices of this kernel.
+//! - [`blk`], [`uevent`]: block devices of this kernel, and when they change.
 //! - [`work`], [`thread`], [`doorbell`], [`alarm`]: where the work is done.
 //! - [`shared`], [`shrinker`]: what is common to all devices, and what to do when memory is short.
 //! - [`log`]: kernel messages word for word.
@@ -50,6 +50,7 @@ pub mod store;
 pub mod sysfs;
 pub mod thread;
 pub mod trace;
+pub mod uevent;
 pub mod watch;
 pub mod work;
 

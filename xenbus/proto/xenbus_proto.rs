@@ -63,3 +63,4 @@ pub mod ring;
 pub mod slot;
 pub mod state;
 pub mod text;
+pub mod uevent;

@@ -10,7 +10,7 @@
 readonly backend=${BACKEND:-xbdback}
 
 # What of the protocol ours has not yet, by the tags of Documentation/todo.rst.
-readonly backend_lacks='RESIZE'
+readonly backend_lacks=''
 
 # needs TAG…: skips the test while our backend lacks one of them.
 needs() {
