@@ -334,6 +334,7 @@ impl Worker {
         self.start_barrier();
         self.retry_waiting();
         self.take();
+        self.fetch_segments();
         self.move_in();
         self.submit();
     }
@@ -394,9 +395,6 @@ impl Worker {
             };
             self.take_one(room, &limits);
         }
-        if !self.indirect.is_empty() {
-            self.fetch_segments(&limits);
-        }
     }
 
     fn take_one(&mut self, mut room: KBox<Room>, limits: &DiskLimits) {
@@ -429,9 +427,13 @@ impl Worker {
     }
 
     /// Fetches the segments of the indirect requests, which are requests like the others then.
-    fn fetch_segments(&mut self, limits: &DiskLimits) {
+    fn fetch_segments(&mut self) {
+        if self.indirect.is_empty() {
+            return;
+        }
+        let limits = self.limits();
         let mut indirect = core::mem::take(&mut self.indirect);
-        self.mover.fetch_segments(&mut indirect, limits);
+        self.mover.fetch_segments(&mut indirect, &limits);
         for room in indirect.drain_all() {
             match room.payload.result {
                 Ok(()) => self.stage(room),
