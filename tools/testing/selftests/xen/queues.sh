@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A disk has as many rings as its guest has processors, and no more than the backend offers.
-# timeout: 300
+# timeout: 420
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh
