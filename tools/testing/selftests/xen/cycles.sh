@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Disks come and go many times, and nothing accumulates (R9, R15).
-# timeout: 600
+# timeout: 900
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh
