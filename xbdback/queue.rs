@@ -207,7 +207,7 @@ fn map_ring(
     let abi = offer.protocol().abi();
     let size = offer.ring_size();
     let memory =
-        RingMemory::map(id.dev.clone(), published.pages(), abi, size).inspect_err(|&error| {
+        RingMemory::map(id.domain, published.pages(), abi, size).inspect_err(|&error| {
             vbd.log.lock().say(&Message::CannotMapRing {
                 path: id.dev.nodename().to_bytes(),
             });

@@ -8,31 +8,34 @@
 
 use crate::{
     bindings,
-    device::Device, //
+    grant::{
+        Access,
+        Mapper,
+        Mapping, //
+    },
 };
 use core::{
     ops::Range,
     ptr::NonNull, //
 };
 use kernel::{
-    error::to_result,
     page::PAGE_SIZE,
     prelude::*,
-    sync::{
-        aref::ARef,
-        atomic::{
-            atomic_load, atomic_store,
-            ordering::{
-                Acquire,
-                Relaxed,
-                Release, //
-            },
-        }, //
+    sync::atomic::{
+        atomic_load, atomic_store,
+        ordering::{
+            Acquire,
+            Relaxed,
+            Release, //
+        },
     },
 };
 use xenbus_proto::{
     abi::Abi,
-    number::GrantRef,
+    number::{
+        DomainId,
+        GrantRef, //
+    },
     response::Response,
     ring::{
         RingSize,
@@ -58,68 +61,147 @@ const MAX_PAGES: usize = 16;
 
 /// A ring of the frontend's, mapped until this is dropped.
 ///
+/// Its pages follow each other in the ring, but not in our memory. A word is always within a page; a slot may
+/// begin in one and end in the next.
+///
 /// # Invariants
 ///
-/// `base` is the start of a mapping made by `xenbus_map_ring_valloc` for `dev`, with room for the header and
-/// `last_slot + 1` slots, a power of two, of `slot_words` words.
+/// - `pages` are the addresses of `mappings`, in their order; those that there are no mappings for are that
+///   of the first.
+/// - There is room in the mapped pages for the header and for `last_slot + 1` slots, a power of two, of
+///   `slot_size` bytes.
 pub struct RingMemory {
-    dev: ARef<Device>,
-    base: NonNull<u8>,
+    pages: [NonNull<u8>; MAX_PAGES],
     last_slot: u32,
-    slot_words: usize,
+    slot_size: usize,
+    _mappings: KVec<Mapping>,
 }
 
-// SAFETY: The mapping may be used from any thread, and is unmapped by whichever drops it.
+// SAFETY: Mappings may be used from any thread, and are unmapped by whichever drops them.
 unsafe impl Send for RingMemory {}
 
 impl RingMemory {
-    /// Maps the ring that these pages of the frontend's make up.
+    /// Maps the ring that these pages of `peer` make up: all, or none.
     ///
-    /// Waits for the frontend's pages if it has them on swap: not to be called in xenwatch. When a page cannot
-    /// be mapped, the kernel has told xenstore so, and that this end is closing.
-    pub fn map(dev: ARef<Device>, pages: &[GrantRef], abi: Abi, size: RingSize) -> Result<Self> {
+    /// Waits for the frontend's pages if it has them on swap: not to be called in xenwatch.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when there are too few or too many, `ENOENT` when one cannot be mapped.
+    pub fn map(peer: DomainId, pages: &[GrantRef], abi: Abi, size: RingSize) -> Result<Self> {
         let slots_size = (size.slots() as usize).saturating_mul(abi.entry_size());
         let room = pages.len().saturating_mul(PAGE_SIZE);
         if pages.len() > MAX_PAGES || slots_size.saturating_add(HEADER_SIZE) > room {
             return Err(EINVAL);
         }
-        let mut refs = [0u32; MAX_PAGES];
-        for (raw, page) in refs.iter_mut().zip(pages) {
-            *raw = page.0;
+        let mappings = map_all(peer, pages)?;
+        let first = mappings.first().ok_or(EINVAL)?.address();
+        let mut addresses = [first; MAX_PAGES];
+        for (address, mapping) in addresses.iter_mut().zip(&mappings) {
+            *address = mapping.address();
         }
-        let mut address = core::ptr::null_mut();
-        // SAFETY: The device is valid, `refs` holds at least `pages.len()` references, and `address` is
-        // valid for a write.
-        to_result(unsafe {
-            bindings::xenbus_map_ring_valloc(
-                dev.as_raw(),
-                refs.as_mut_ptr(),
-                pages.len() as c_uint,
-                &raw mut address,
-            )
-        })?;
-        // INVARIANT: The call succeeded, and the pages have room for the slots.
+        // INVARIANT: The pages are mapped, and have room for the slots.
         Ok(Self {
-            dev,
-            base: NonNull::new(address.cast()).ok_or(EINVAL)?,
+            pages: addresses,
             last_slot: size.slots().saturating_sub(1),
-            slot_words: abi.entry_size() / WORD,
+            slot_size: abi.entry_size(),
+            _mappings: mappings,
         })
     }
 
-    /// The address of a counter in the header, or of its end.
+    /// The address of a counter in the header.
+    #[inline]
     fn counter(&self, offset: usize) -> *mut u32 {
-        // SAFETY: `offset` is one of the constants above, at most the size of the header.
-        unsafe { self.base.as_ptr().add(offset).cast() }
+        let [first, ..] = self.pages;
+        // SAFETY: `offset` is one of the constants above, less than the size of the header.
+        unsafe { first.as_ptr().add(offset).cast() }
     }
 
-    /// The address of a slot; a number beyond the ring wraps.
-    fn slot(&self, slot: u32) -> *mut u32 {
+    /// Where a slot begins in the ring, in bytes; a number beyond the ring wraps.
+    #[inline]
+    fn slot(&self, slot: u32) -> usize {
         let slot = (slot & self.last_slot) as usize;
-        let first: *mut u32 = self.counter(HEADER_SIZE);
-        // SAFETY: By the type invariant the slot is within the mapping.
-        unsafe { first.add(slot.wrapping_mul(self.slot_words)) }
+        slot.wrapping_mul(self.slot_size).wrapping_add(HEADER_SIZE)
     }
+
+    /// The address of what begins `at` bytes into the ring.
+    #[inline]
+    fn address(&self, at: usize) -> *mut u32 {
+        let [first, ..] = self.pages;
+        let page = self.pages.get(at / PAGE_SIZE % MAX_PAGES).unwrap_or(&first);
+        // SAFETY: By the type invariant it is the address of a page that is mapped.
+        unsafe { page.as_ptr().add(at % PAGE_SIZE).cast() }
+    }
+
+    /// Reads words that are in one page.
+    #[inline]
+    fn read_words(&self, at: usize, to: &mut [u8]) {
+        let from = self.address(at);
+        for (word, to) in to.chunks_exact_mut(WORD).enumerate() {
+            // SAFETY: The caller stays within a page, and slots are aligned to words; volatile, since the
+            // frontend may write at the same time.
+            let value = unsafe { from.add(word).read_volatile() };
+            to.copy_from_slice(&value.to_ne_bytes());
+        }
+    }
+
+    /// Writes words that are in one page.
+    #[inline]
+    fn write_words(&mut self, at: usize, from: &[u8]) {
+        let to = self.address(at);
+        for (word, from) in from.chunks_exact(WORD).enumerate() {
+            let Ok(bytes) = from.try_into() else { return };
+            // SAFETY: As in `read_words`.
+            unsafe { to.add(word).write_volatile(u32::from_ne_bytes(bytes)) };
+        }
+    }
+
+    /// Reads words that begin in one page and end in the next.
+    #[cold]
+    fn read_across(&self, at: usize, to: &mut [u8]) {
+        let here = left_of_page(at);
+        if let Some((to, rest)) = to.split_at_mut_checked(here) {
+            self.read_words(at, to);
+            self.read_words(at.wrapping_add(here), rest);
+        }
+    }
+
+    /// Writes words that begin in one page and end in the next.
+    #[cold]
+    fn write_across(&mut self, at: usize, from: &[u8]) {
+        let here = left_of_page(at);
+        if let Some((from, rest)) = from.split_at_checked(here) {
+            self.write_words(at, from);
+            self.write_words(at.wrapping_add(here), rest);
+        }
+    }
+}
+
+/// Maps all these pages of `peer`, or none: those that are mapped when one cannot be are dropped.
+fn map_all(peer: DomainId, pages: &[GrantRef]) -> Result<KVec<Mapping>> {
+    let mut mappings = KVec::with_capacity(pages.len(), GFP_KERNEL)?;
+    let mut mapper = Mapper::new(peer);
+    mapper.reserve(pages.len())?;
+    for &page in pages {
+        mapper.want(page, Access::Write);
+    }
+    for mapping in mapper.map() {
+        let mapping = mapping.map_err(|_| ENOENT)?;
+        mappings.push(mapping, GFP_KERNEL)?;
+    }
+    Ok(mappings)
+}
+
+/// How many bytes are left of the page, `at` bytes into the ring.
+#[inline]
+fn left_of_page(at: usize) -> usize {
+    PAGE_SIZE.wrapping_sub(at % PAGE_SIZE)
+}
+
+/// Whether `len` bytes that begin `at` bytes into the ring are in one page.
+#[inline]
+fn is_in_page(at: usize, len: usize) -> bool {
+    len <= left_of_page(at)
 }
 
 impl SharedRing for RingMemory {
@@ -155,25 +237,23 @@ impl SharedRing for RingMemory {
 
     #[inline]
     fn read_slot(&self, slot: u32, part: Range<usize>, entry: &mut RawSlot) {
-        let from = self.slot(slot);
-        let first = part.start / WORD;
-        let part = entry.bytes_mut().get_mut(part).unwrap_or_default();
-        let words = (first..self.slot_words).zip(part.chunks_exact_mut(WORD));
-        for (word, to) in words {
-            // SAFETY: Within the slot, which is aligned to four bytes; volatile, since the frontend may
-            // write at the same time.
-            let value = unsafe { from.add(word).read_volatile() };
-            to.copy_from_slice(&value.to_ne_bytes());
+        let at = self.slot(slot).wrapping_add(part.start);
+        let part = part.start..part.end.min(self.slot_size);
+        let to = entry.bytes_mut().get_mut(part).unwrap_or_default();
+        if is_in_page(at, to.len()) {
+            self.read_words(at, to);
+        } else {
+            self.read_across(at, to);
         }
     }
 
     #[inline]
     fn write_slot(&mut self, slot: u32, response: &[u8; Response::SIZE]) {
-        let to = self.slot(slot);
-        for (word, from) in response.chunks_exact(WORD).enumerate() {
-            let Ok(bytes) = from.try_into() else { return };
-            // SAFETY: Within the slot, which is aligned to four bytes, and larger than a response.
-            unsafe { to.add(word).write_volatile(u32::from_ne_bytes(bytes)) };
+        let at = self.slot(slot);
+        if is_in_page(at, response.len()) {
+            self.write_words(at, response);
+        } else {
+            self.write_across(at, response);
         }
     }
 
@@ -181,14 +261,5 @@ impl SharedRing for RingMemory {
     fn full_barrier(&self) {
         // SAFETY: Always allowed.
         unsafe { bindings::xenbus_helper_virt_mb() };
-    }
-}
-
-impl Drop for RingMemory {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariant. A failure leaves the pages to the kernel, which says so.
-        unsafe {
-            bindings::xenbus_unmap_ring_vfree(self.dev.as_raw(), self.base.as_ptr().cast());
-        }
     }
 }

@@ -94,6 +94,14 @@ impl Mapping {
         self.frame.0.as_ptr()
     }
 
+    /// Where the page is; valid until this is dropped.
+    pub(crate) fn address(&self) -> NonNull<u8> {
+        // SAFETY: By the type invariant the frame is a page.
+        let address = unsafe { bindings::xenbus_helper_page_address(self.page()) };
+        // SAFETY: Frames are in the kernel's linear mapping, where nothing is at 0.
+        unsafe { NonNull::new_unchecked(address) }
+    }
+
     /// Copies what stands in the page at `offset` (in bytes) into `to`; the other domain may be writing it
     /// at the same time. Bytes beyond the page are not copied.
     pub fn read(&self, offset: usize, to: &mut [u8]) {
