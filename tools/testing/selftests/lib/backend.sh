@@ -9,18 +9,6 @@
 
 readonly backend=${BACKEND:-xbdback}
 
-# What of the protocol ours has not yet, by the tags of Documentation/todo.rst.
-readonly backend_lacks=''
-
-# needs TAG…: skips the test while our backend lacks one of them.
-needs() {
-    local tag
-    [ "$backend" = xbdback ] || return 0
-    for tag; do
-        if [[ " $backend_lacks " == *" $tag "* ]]; then skip "not yet: TODO[$tag]"; fi
-    done
-}
-
 # backend_load PARAMETER=VALUE…: loads the backend anew.
 backend_load() {
     [ ! -d "/sys/module/${backend//-/_}" ] || rmmod "$backend"

@@ -40,20 +40,17 @@ expect_ring_pages_of_order() { # ORDER
 }
 
 test_ring_of_16_pages() {
-    needs RING
     connect max_ring_page_order=4 max_ring_page_order=4
     expect 4 "$(vbd_says 51712 max-ring-page-order)" "what the backend offers"
     expect_ring_pages_of_order 4
 }
 
 test_ring_as_large_as_the_backend_lets_it_be() {
-    needs RING
     connect max_ring_page_order=1 max_ring_page_order=4
     expect_ring_pages_of_order 1
 }
 
 test_ring_of_one_page_with_a_backend_that_offers_more() {
-    needs RING
     connect max_ring_page_order=4 max_ring_page_order=0
     expect_ring_pages_of_order 0
 }
@@ -65,14 +62,12 @@ expect_segments() { # COUNT
 }
 
 test_indirect_requests_of_1_mib() {
-    needs INDIRECT
     connect '' max_indirect_segments=256
     expect 256 "$(vbd_says 51712 feature-max-indirect-segments)" "what the backend offers"
     expect_segments 256
 }
 
 test_indirect_requests_as_large_as_the_frontend_likes() {
-    needs INDIRECT
     connect '' max_indirect_segments=32
     expect_segments 32
 }
@@ -86,7 +81,6 @@ test_no_indirect_requests_with_a_frontend_that_has_none() {
 idle_mappings() { sleep 1 && mapped_grants | wc -l; }
 
 test_persistent_grants_stay_mapped() {
-    needs PERSISTENT
     connect feature_persistent=1 feature_persistent=1
     expect "1 1" "$(vbd_says 51712 feature-persistent) $(vbd_frontend_says 51712 feature-persistent)" "what both offer"
     verify
@@ -94,7 +88,6 @@ test_persistent_grants_stay_mapped() {
 }
 
 test_no_grant_stays_mapped_when_the_backend_does_not_offer_it() {
-    needs PERSISTENT
     connect feature_persistent=0 feature_persistent=1
     expect 0 "$(vbd_says 51712 feature-persistent | grep . || echo 0)" "what the backend offers"
     verify
@@ -109,7 +102,6 @@ test_no_grant_stays_mapped_when_the_frontend_does_not_offer_it() {
 }
 
 test_everything_at_once() {
-    needs RING INDIRECT PERSISTENT
     # The frontend allocates every page that can be in flight.
     connect 'max_ring_page_order=4 feature_persistent=1' 'max_ring_page_order=2 max_indirect_segments=64'
     expect_ring_pages_of_order 2

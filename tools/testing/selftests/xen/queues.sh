@@ -31,7 +31,6 @@ guest_said() { guest_output queues | sed -n "s/^$1: //p"; }
 
 # Two jobs, one for each processor, write and check their halves of the disk.
 test_two_queues_with_rings_of_4_pages_indirect_requests_and_persistent_grants() {
-    needs QUEUE RING INDIRECT PERSISTENT
     backend_load max_queues=4
     start_guest "fio --filename=/dev/xvda --rw=randwrite --bsrange=4k-256k --size=2M --offset_increment=2M --iodepth=32 \
         --ioengine=libaio --direct=1 --verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0 --thread \
@@ -42,7 +41,6 @@ test_two_queues_with_rings_of_4_pages_indirect_requests_and_persistent_grants() 
 }
 
 test_as_many_queues_are_offered_as_the_administrator_allows() {
-    needs QUEUE
     local number
     make_null
     at_end vbd_remove 51712
