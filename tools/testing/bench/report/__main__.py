@@ -29,17 +29,22 @@ def figures(measurement):
         "to_guest": called("evtchn_send", True),
         "to_dom0": called("evtchn_send", False),
         "wakeups": called("vcpu_block", True),
-        "p50_us": measurement.p50 / 1000,
-        "p99_us": measurement.p99 / 1000,
+        "p50_us": measurement.p50 / 1000 or None,
+        "p99_us": measurement.p99 / 1000 or None,
     }
+
+
+def cell(value):
+    if value is None:
+        return f"{'-':>11}"
+    return f"{value:11.{0 if value >= 100 else 3}f}"
 
 
 def print_table(rows):
     names = list(next(iter(rows.values())))
-    print(f"{'job':28} {'backend':12}" + "".join(f"{name:>11}" for name in names))
+    print(f"{'job':38} {'backend':12}" + "".join(f"{name:>11}" for name in names))
     for (job, backend), row in sorted(rows.items()):
-        cells = "".join(f"{row[name]:11.{0 if row[name] >= 100 else 3}f}" for name in names)
-        print(f"{job:28} {backend:12}{cells}")
+        print(f"{job:38} {backend:12}" + "".join(cell(row[name]) for name in names))
 
 
 def ratios(rows):
@@ -61,6 +66,13 @@ def below_floor(found, path):
         for what, floor in (floor.split("=") for floor in floors):
             if job in found and found[job][what] < float(floor):
                 yield f"below its floor: {job} {what}={found[job][what]:.3f}, floor {floor}"
+
+
+def woken_idle(rows):
+    """Yields a sentence for each disk that nobody used and for which our backend ran."""
+    for (job, backend), row in rows.items():
+        if job.startswith("idle") and backend == OURS and row["module"]:
+            yield f"not idle: {job}, {row['module']:.0f} instructions of {backend}"
 
 
 def print_profile(measurement, lines):
@@ -94,7 +106,8 @@ def main():
         print_profile(measurement, options.profile)
     figures_file = {"figures": [{"job": job, "backend": backend, **row} for (job, backend), row in rows.items()]}
     (Path(options.folder) / "figures.json").write_text(json.dumps(figures_file | {"ratios": found}, indent=1))
-    failures = list(below_floor(found, options.floors)) if options.floors else []
+    failures = list(woken_idle(rows))
+    failures += below_floor(found, options.floors) if options.floors else []
     for failure in failures:
         print(failure)
     sys.exit(bool(failures))

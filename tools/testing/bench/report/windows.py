@@ -32,9 +32,10 @@ class Measurement:
     job: str
     small: dict
     large: dict
-    ios: int
+    ios: float
     symbols: dict  # of dom0 and of a guest
-    p50: int  # fio's latencies in virtual time, of which an instruction of any processor takes 1 ns
+    # Fio's latencies in virtual time, if it told them: an instruction of any processor takes 1 ns.
+    p50: int
     p99: int
 
     def blocks(self):
@@ -76,7 +77,7 @@ def read_latencies(path):
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.split(";")[2:3] == ["large"]:
             # Once for reads, for writes and for discards: what a job did not do is 0.
-            yield tuple(1000 * max(map(int, re.findall(rf"\b{p}\.0+%=(\d+)", line))) for p in (50, 99))
+            yield tuple(1000 * max(map(int, re.findall(rf"\b{p}\.0+%=(\d+)", line)), default=0) for p in (50, 99))
 
 
 def read_results(folder):
@@ -89,13 +90,13 @@ def read_results(folder):
     if len(list(folder.glob("window-*"))) != 2 * len(jobs):
         sys.exit(f"{folder} has not two windows for each job: something failed in the midst of it")
     for number, line in enumerate(jobs):
-        backend, job, count = line.split()
-        if backend not in symbols:
+        backend, job, count, load = line.split()
+        if load not in symbols:
             common = [folder / "xen.symbols", folder / "linux.symbols"]
-            symbols[backend] = {
-                "dom0": Symbols(*common, folder / f"{backend}.symbols"),
+            symbols[load] = {
+                "dom0": Symbols(*common, folder / f"{load}.symbols"),
                 "guest": Symbols(*common, folder / "guest.symbols"),
             }
         small, large = (read_window(folder / f"window-{2 * number + i:03}") for i in (0, 1))
-        measurements.append(Measurement(backend, job, small, large, 2 * int(count), symbols[backend], *latencies[number]))
+        measurements.append(Measurement(backend, job, small, large, 2 * float(count), symbols[load], *latencies[number]))
     return measurements
