@@ -30,6 +30,7 @@ use crate::{
         Room, //
     },
     mover::Mover,
+    pace::Pace,
     params,
     pool::Pool,
     queue::Signals,
@@ -52,6 +53,7 @@ use xenbus::{
         Disk,
         Merging, //
     },
+    clock::Instant,
     event::{
         EventChannel,
         Outcome, //
@@ -140,6 +142,7 @@ pub(crate) struct Worker {
     /// A request was taken since the last event was dealt with.
     taken: bool,
     round: Round,
+    pace: Pace,
     /// Requests with the disk.
     submitted: usize,
     reporter: Reporter,
@@ -157,10 +160,17 @@ struct Round {
 impl thread::Body for Worker {
     fn run(mut self) {
         while !self.signals.stopping() {
+            self.pace.sleeps();
             self.signals.bell.wait();
             let event = self.signals.take_event();
+            if event {
+                self.pace.woken();
+            }
             self.serve();
             if event {
+                while self.lingers() {
+                    self.serve();
+                }
                 self.end_of_interrupt();
             }
             if self.alarm.take() {
@@ -213,6 +223,7 @@ impl Worker {
             starved: false,
             taken: false,
             round: Round::default(),
+            pace: Pace::new(),
             submitted: 0,
             reporter,
         })
@@ -222,17 +233,45 @@ impl Worker {
     fn serve(&mut self) {
         self.not_alone = false;
         loop {
+            self.completions.look();
             self.start();
             self.complete();
             self.push();
             if self.signals.stopping() {
                 return;
             }
-            if self.completions.is_empty() && !self.more_to_start() {
+            if self.completions.listen() && !self.more_to_start() {
                 return self.rest();
             }
             thread::yield_if_needed();
         }
+    }
+
+    /// Waits a little for more requests before the thread sleeps, and returns whether some came.
+    ///
+    /// To sleep and to be woken again takes several times what a small request does. So when the last
+    /// requests came soon after one another, and there is nothing else to do here, the next ones are waited
+    /// for in Xen, with the guest's event held back. If none come in time, they have to come soon again
+    /// before this is tried again.
+    fn lingers(&mut self) -> bool {
+        if !self.taken || self.submitted > 0 || !self.pace.is_quick() {
+            return false;
+        }
+        let begin = Instant::now();
+        while !self.signals.bell.is_rung() && thread::is_alone() {
+            self.channel.forget();
+            if self.more_to_start() {
+                return true;
+            }
+            self.channel.poll();
+            if self.more_to_start() {
+                return true;
+            }
+            if self.pace.is_late(Instant::now().since(begin)) {
+                break;
+            }
+        }
+        false
     }
 
     /// Lets the next event come.
@@ -686,7 +725,9 @@ impl Worker {
             if self.submitted == 0 {
                 return;
             }
-            self.signals.bell.wait();
+            if self.completions.listen() {
+                self.signals.bell.wait();
+            }
         }
     }
 }

@@ -224,7 +224,8 @@ impl Mover {
     /// Gives a request's mappings back: keeps them, or has them unmapped with the next [`Mover::unmap`].
     #[inline]
     pub(crate) fn give_back(&mut self, room: &mut Room) {
-        while let Some(mapping) = room.take_mapping() {
+        room.payload.data = Data::None;
+        for mapping in room.take_mappings() {
             let unwanted = match &mut self.kept {
                 Some(kept) => kept.put(mapping),
                 None => Some(mapping),

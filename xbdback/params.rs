@@ -42,6 +42,8 @@ xenbus::module_parameters! {
         "Maximum number of pages of the rings of one guest, with all its disks. Default is 2048.";
     copy_max_bytes: uint = Number::new(0, 0..=1048576), 0o644,
         "Transfers of up to this many bytes are copied by Xen, larger ones are mapped. Default is 0: as measured to be best.";
+    poll_window_us: uint = Number::new(200, 0..=1000), 0o644,
+        "Time in microseconds to wait for the next request of a guest that sends them one soon after the other, before the thread sleeps. Default is 200, 0 for never.";
     discard: bool = Switch::new(true), 0o644,
         "Offers discard, when the disk can. Default is Y.";
     measure_latency: bool = Switch::new(false), 0o644,

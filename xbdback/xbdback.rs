@@ -47,6 +47,7 @@ mod identity;
 mod job;
 mod kept;
 mod mover;
+mod pace;
 mod params;
 mod pool;
 mod queue;

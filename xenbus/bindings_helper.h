@@ -48,6 +48,7 @@ struct xenbus_doorbell {
 void xenbus_helper_doorbell_init(struct xenbus_doorbell *bell);
 void xenbus_helper_doorbell_ring(struct xenbus_doorbell *bell);
 void xenbus_helper_doorbell_wait(struct xenbus_doorbell *bell);
+bool xenbus_helper_doorbell_rung(struct xenbus_doorbell *bell);
 
 /* One alarm: a timer that rings a doorbell. */
 struct xenbus_alarm {
@@ -79,6 +80,7 @@ void xenbus_helper_shared_unlock(void);
 void xenbus_helper_sleep_until_stopped(void);
 void xenbus_helper_memalloc_noio(void);
 void xenbus_helper_cond_resched(void);
+bool xenbus_helper_is_alone(void);
 unsigned int xenbus_helper_online_cpus(void);
 
 bool xenbus_helper_llist_add(struct llist_node *node, struct llist_head *head);
@@ -98,6 +100,8 @@ bool xenbus_helper_in_xenwatch(void);
 void xenbus_helper_unregister(struct xenbus_device *dev);
 
 void xenbus_helper_virt_mb(void);
+void xenbus_helper_notify(u32 port);
+void xenbus_helper_poll(u32 port);
 u64 xenbus_helper_local_clock(void);
 
 struct block_device *xenbus_helper_file_bdev(struct file *file);

@@ -45,6 +45,12 @@ impl Doorbell {
         unsafe { bindings::xenbus_helper_doorbell_ring(self.bell.get()) };
     }
 
+    /// Whether a wait would return at once.
+    pub fn is_rung(&self) -> bool {
+        // SAFETY: The doorbell was initialised by `new`.
+        unsafe { bindings::xenbus_helper_doorbell_rung(self.bell.get()) }
+    }
+
     /// Sleeps until somebody has rung since the last wait.
     pub fn wait(&self) {
         // SAFETY: The doorbell was initialised by `new`; may sleep, as its callers are threads.

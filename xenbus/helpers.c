@@ -14,6 +14,7 @@
 #include <linux/sched.h>
 #include <linux/sched/clock.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/stat.h>
 #include <linux/string.h>
 #include <linux/timer.h>
 #include <linux/unaligned.h>
@@ -65,6 +66,12 @@ void xenbus_helper_doorbell_wait(struct xenbus_doorbell *bell)
 	atomic_xchg(&bell->rung, 0);
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_doorbell_wait);
+
+bool xenbus_helper_doorbell_rung(struct xenbus_doorbell *bell)
+{
+	return atomic_read(&bell->rung);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_doorbell_rung);
 
 static void alarm_rings(struct timer_list *timer)
 {
@@ -166,6 +173,27 @@ u64 xenbus_helper_local_clock(void)
 	return local_clock();
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_local_clock);
+
+/* By the port: to find it by the interrupt's number takes longer than the rest. */
+void xenbus_helper_notify(u32 port)
+{
+	notify_remote_via_evtchn(port);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_notify);
+
+/*
+ * Waits in Xen until an event is pending on @port, or anything else comes for this processor; the timer's tick
+ * does, at the latest. Other domains have the processor meanwhile.
+ */
+void xenbus_helper_poll(u32 port)
+{
+	evtchn_port_t ports[] = { port };
+	struct sched_poll poll = { .nr_ports = 1 };
+
+	set_xen_guest_handle(poll.ports, ports);
+	HYPERVISOR_sched_op(SCHEDOP_poll, &poll);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_poll);
 
 /*
  * The core serves all watches in one thread, which has no other mark than its name. A process of that name
@@ -301,6 +329,12 @@ unsigned int xenbus_helper_online_cpus(void)
 {
 	return num_online_cpus();
 }
+
+bool xenbus_helper_is_alone(void)
+{
+	return single_task_running();
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_is_alone);
 
 /* For the rest of the current task's life: no allocation starts I/O. */
 void xenbus_helper_memalloc_noio(void)

@@ -33,6 +33,12 @@ pub fn online_processors() -> u32 {
     unsafe { crate::bindings::xenbus_helper_online_cpus() }
 }
 
+/// Whether no other thread wants to run on this processor.
+pub fn is_alone() -> bool {
+    // SAFETY: Takes no arguments, and may be called from anywhere.
+    unsafe { crate::bindings::xenbus_helper_is_alone() }
+}
+
 /// What the new thread is handed.
 struct Start<B: Body> {
     body: B,

@@ -10,7 +10,10 @@ use crate::{
 };
 use kernel::{
     alloc::{
-        kvec::PushError,
+        kvec::{
+            DrainAll,
+            PushError, //
+        },
         Flags, //
     },
     page::{
@@ -19,6 +22,13 @@ use kernel::{
     },
     prelude::*,
     sync::{
+        atomic::{
+            ordering::{
+                Full,
+                Relaxed, //
+            },
+            AtomicFlag, //
+        },
         rcu,
         Arc, //
     },
@@ -140,7 +150,16 @@ impl<T: Send + 'static> Io<T> {
     }
 
     /// Makes room for up to `parts` parts.
+    #[inline]
     pub fn reserve(&mut self, parts: usize, flags: Flags) -> Result {
+        if parts <= self.vecs.capacity() && parts <= self.mappings.capacity() {
+            return Ok(());
+        }
+        self.grow(parts, flags)
+    }
+
+    #[cold]
+    fn grow(&mut self, parts: usize, flags: Flags) -> Result {
         let more = |len: usize| parts.saturating_sub(len);
         self.vecs.reserve(more(self.vecs.len()), flags)?;
         Ok(self.mappings.reserve(more(self.mappings.len()), flags)?)
@@ -266,10 +285,11 @@ impl<T: Send + 'static> Io<T> {
         Ok(())
     }
 
-    /// Takes a mapping out. The request's memory has to be made up anew.
-    pub fn take_mapping(&mut self) -> Option<Mapping> {
+    /// Takes the mappings out. The request's memory has to be made up anew.
+    #[inline]
+    pub fn take_mappings(&mut self) -> DrainAll<'_, Mapping> {
         self.forget();
-        self.mappings.pop()
+        self.mappings.drain_all()
     }
 
     /// Makes the request about `bytes` bytes of the disk, and no memory.
@@ -378,12 +398,13 @@ fn part(page: *mut kernel::bindings::page, offset: u32, len: u32) -> kernel::bin
 /// Where the requests to one disk come back, each once.
 ///
 /// The list has no lock: completions are put on it in interrupts. Its doorbell is rung for the first one
-/// on an empty list.
+/// on an empty list, if somebody listens.
 #[pin_data(PinnedDrop)]
 pub struct Completions<T> {
     disk: Arc<Disk>,
     list: Opaque<kernel::bindings::llist_head>,
     bell: Arc<Doorbell>,
+    listening: AtomicFlag,
     _requests: core::marker::PhantomData<KBox<Io<T>>>,
 }
 
@@ -400,6 +421,7 @@ impl<T: Send + 'static> Completions<T> {
                 disk,
                 list: Opaque::new(Default::default()),
                 bell,
+                listening: AtomicFlag::new(true),
                 _requests: core::marker::PhantomData,
             }),
             GFP_KERNEL,
@@ -410,14 +432,31 @@ impl<T: Send + 'static> Completions<T> {
         // SAFETY: `raw` is valid, and owned by the caller.
         let link = unsafe { (*raw).link.get() };
         // SAFETY: The link is on no list. The caller gives the request away.
-        if unsafe { bindings::xenbus_helper_llist_add(link, self.list.get()) } {
+        let first = unsafe { bindings::xenbus_helper_llist_add(link, self.list.get()) };
+        if first && self.listening.load(Relaxed) {
             self.bell.ring();
         }
     }
 
+    /// The owner is about to look for itself: the bell need not be rung. Most disks without a queue of their
+    /// own are done with a request before it is submitted.
+    #[inline]
+    pub fn look(&self) {
+        self.listening.store(false, Relaxed);
+    }
+
+    /// The owner is about to wait for the bell. Returns whether there is nothing on the list by now.
+    ///
+    /// Both sides order their store before their load: either the bell is rung, or this returns false.
+    #[inline]
+    pub fn listen(&self) -> bool {
+        self.listening.xchg(true, Full);
+        self.is_empty()
+    }
+
     /// Whether nothing came back.
     #[inline]
-    pub fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         // SAFETY: The list is valid; the read is volatile.
         unsafe { (&raw const (*self.list.get()).first).read_volatile() }.is_null()
     }
