@@ -2,7 +2,7 @@
 
 //! The data path: from the ring to the disk, and back.
 //!
-//! One thread owns a ring and everything on this page. Each time it is woken it *drains*: it takes the
+//! One thread owns a ring and all that serves it. Each time it is woken it *drains*: it takes the
 //! requests that wait, at most a quantum, and moves all of them one step at a time,
 //!
 //! 1. [`Worker::take`]: copied out of the shared page once, and validated; bad ones are answered here.
@@ -15,17 +15,17 @@
 //!
 //! 5. [`Worker::complete`]: the data of reads is copied, pages are unmapped, one hypercall each for all;
 //! 6. [`Worker::answer`]: the answers are put on the ring, and shown to the guest once per round.
+//!
+//! This file is the thread's own: when it works, waits, and ends. The steps are in `drain/start.rs` and
+//! `drain/complete.rs`.
+
+mod complete;
+mod start;
 
 use crate::{
-    backing,
     barrier::Passage,
-    discard::{
-        Discards,
-        Progress, //
-    },
+    discard::Discards,
     job::{
-        Data,
-        Failure,
         Job,
         Room, //
     },
@@ -37,10 +37,7 @@ use crate::{
     reporter::Reporter, //
 };
 use kernel::{
-    alloc::{
-        flags::GFP_NOWAIT,
-        kvec::PushError, //
-    },
+    alloc::kvec::PushError,
     prelude::*,
     sync::Arc,
     time::Delta, //
@@ -48,10 +45,8 @@ use kernel::{
 use xenbus::{
     alarm::Alarm,
     blk::{
-        self,
         Completions,
-        Disk,
-        Merging, //
+        Disk, //
     },
     clock::Instant,
     event::{
@@ -63,29 +58,14 @@ use xenbus::{
     thread, //
 };
 use xenbus_proto::{
-    blkif::Status,
     number::DomainId,
-    request::{
-        self,
-        Discards as DiscardsOffered,
-        DiskLimits,
-        Parsed,
-        Transfer, //
-    },
+    request::Discards as DiscardsOffered,
     ring::{
         BackRing,
-        BadProducer,
-        Notify,
-        Slot, //
+        BadProducer, //
     },
     slot::RawSlot, //
 };
-
-/// The most requests taken at once, so that answers are not held up behind a full ring of new ones.
-const QUANTUM: u32 = 32;
-
-/// The most segments of requests taken at once: it bounds the memory for hypercalls.
-const QUANTUM_SEGMENTS: usize = 512;
 
 /// What the worker of a ring is made of.
 pub(crate) struct Parts {
@@ -362,349 +342,6 @@ impl Worker {
         self.pool.squeeze();
         self.mover.trim();
         self.rest();
-    }
-
-    /// Steps 1 to 4.
-    fn start(&mut self) {
-        if self.barrier_runs || !self.passes() {
-            return;
-        }
-        self.starved = false;
-        self.start_barrier();
-        self.retry_waiting();
-        self.take();
-        self.fetch_segments();
-        self.move_in();
-        self.submit();
-    }
-
-    /// Starts the barrier that waits, if nothing else is with the disk.
-    fn start_barrier(&mut self) {
-        if self.submitted > 0 || !self.waiting.is_empty() || !self.discards.are_none() {
-            return;
-        }
-        let Some(room) = self.barrier.take() else {
-            return;
-        };
-        let alone = match &mut self.passage {
-            None => true,
-            Some(passage) => passage.close(),
-        };
-        if !alone {
-            self.not_alone = true;
-            self.barrier = Some(room);
-            return;
-        }
-        self.barrier_runs = true;
-        self.stage(room);
-    }
-
-    /// Stages the requests again for which there was no memory.
-    fn retry_waiting(&mut self) {
-        while let Some(room) = self.waiting.pop() {
-            let left = self.waiting.len();
-            self.stage(room);
-            if self.waiting.len() > left {
-                break;
-            }
-        }
-    }
-
-    /// Step 1: takes requests from the ring.
-    fn take(&mut self) {
-        if self.barred() || !self.waiting.is_empty() || self.signals.halted() {
-            return;
-        }
-        let waiting = match self.ring.begin_drain(QUANTUM) {
-            Ok(waiting) => waiting,
-            Err(bad) => return self.halt(bad),
-        };
-        if waiting == 0 {
-            return;
-        }
-        self.reporter.batch(waiting);
-        let limits = self.limits();
-        for _ in 0..waiting {
-            if self.barrier.is_some() || self.round.segments >= QUANTUM_SEGMENTS {
-                break;
-            }
-            let Some(room) = self.pool.take() else {
-                self.starved = self.submitted > 0;
-                break;
-            };
-            self.take_one(room, &limits);
-        }
-    }
-
-    fn take_one(&mut self, mut room: KBox<Room>, limits: &DiskLimits) {
-        let Some(slot) = self.ring.take(&mut self.entry) else {
-            return self.pool.put(room);
-        };
-        self.taken = true;
-        self.round.taken = self.round.taken.saturating_add(1);
-        let abi = self.ring.abi();
-        match request::parse(&self.entry, abi, limits, &mut room.payload.segments) {
-            Ok(parsed) => {
-                room.payload.begin(slot, parsed);
-                if room.payload.is_barrier() {
-                    self.barrier = Some(room);
-                } else {
-                    self.stage(room);
-                }
-            }
-            Err(reject) => {
-                self.reporter.refused(&reject);
-                self.put(slot, reject.status);
-                self.pool.put(room);
-            }
-        }
-    }
-
-    /// What requests are held against: the disk's size may have changed since the last ones.
-    fn limits(&self) -> DiskLimits {
-        backing::limits(&self.disk, self.offered)
-    }
-
-    /// Fetches the segments of the indirect requests, which are requests like the others then.
-    fn fetch_segments(&mut self) {
-        if self.indirect.is_empty() {
-            return;
-        }
-        let limits = self.limits();
-        let mut indirect = core::mem::take(&mut self.indirect);
-        self.mover.fetch_segments(&mut indirect, &limits);
-        for room in indirect.drain_all() {
-            match room.payload.result {
-                Ok(()) => self.stage(room),
-                Err(failure) => self.answer(room, Err(failure)),
-            }
-        }
-        self.indirect = indirect;
-    }
-
-    /// Step 2: gives a request what it needs to be started, or lets it wait for memory.
-    fn stage(&mut self, mut room: KBox<Room>) {
-        match self.plan(&mut room) {
-            Ok(()) if matches!(room.payload.parsed, Parsed::Indirect(_)) => {
-                push(&mut self.indirect, room);
-            }
-            Ok(()) => {
-                self.reporter.taken(&mut room.payload);
-                push(&mut self.jobs, room);
-            }
-            Err(_) if !self.alone() => {
-                self.reporter.waits();
-                push(&mut self.waiting, room);
-            }
-            // There is nothing to wait for.
-            Err(error) => self.answer(room, Err(Failure::Kernel(error))),
-        }
-    }
-
-    fn plan(&mut self, room: &mut Room) -> Result {
-        if let Parsed::Indirect(indirect) = room.payload.parsed {
-            self.count_segments(indirect.count());
-            room.payload
-                .reserve_segments(indirect.count(), GFP_NOWAIT)?;
-            return self.fill(room, indirect.pages().count());
-        }
-        match room.payload.transfer() {
-            None => {
-                room.use_nothing(0);
-                Ok(())
-            }
-            Some(transfer) => {
-                self.count_segments(transfer.count());
-                if self.mover.copies(transfer.len()) || self.mover.plan_mapping(room).is_err() {
-                    return self.plan_copy(room, transfer);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn count_segments(&mut self, count: usize) {
-        self.round.segments = self.round.segments.saturating_add(count);
-    }
-
-    fn plan_copy(&mut self, room: &mut Room, transfer: Transfer) -> Result {
-        self.fill(room, transfer.pages())?;
-        Mover::plan_copy(room, transfer)
-    }
-
-    /// Sees to it that a request has pages of our own. What is kept for later ones is given up for it, and
-    /// when there is nothing to wait for, it gets them at any cost.
-    fn fill(&mut self, room: &mut Room, pages: usize) -> Result {
-        match self.pool.fill(room, pages) {
-            Ok(()) => Ok(()),
-            Err(_) if self.mover.give_up(pages) && self.pool.fill(room, pages).is_ok() => Ok(()),
-            Err(_) if self.alone() => self.pool.fill_at_any_cost(room, pages),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Whether no other request of this ring is being done.
-    fn alone(&self) -> bool {
-        self.submitted == 0 && self.jobs.is_empty() && self.indirect.is_empty()
-    }
-
-    /// Step 3: maps pages, and copies the data of writes.
-    fn move_in(&mut self) {
-        if self.jobs.is_empty() {
-            return;
-        }
-        if !self.mover.map(&mut self.jobs) {
-            self.copy_instead();
-        }
-        self.mover.copy_from_guest(&mut self.jobs);
-    }
-
-    /// Has the requests copied that could not be mapped.
-    #[cold]
-    fn copy_instead(&mut self) {
-        // The list of indirect requests is empty by now, and as long.
-        core::mem::swap(&mut self.jobs, &mut self.indirect);
-        let mut jobs = core::mem::take(&mut self.indirect);
-        for mut room in jobs.drain_all() {
-            let transfer = match room.payload.result {
-                Err(Failure::NoRoom) => room.payload.transfer(),
-                _ => None,
-            };
-            let Some(transfer) = transfer else {
-                push(&mut self.jobs, room);
-                continue;
-            };
-            self.mover.give_back(&mut room);
-            room.payload.result = Ok(());
-            match self.plan_copy(&mut room, transfer) {
-                Ok(()) => push(&mut self.jobs, room),
-                Err(_) => push(&mut self.waiting, room),
-            }
-        }
-        self.indirect = jobs;
-        self.mover.unmap();
-    }
-
-    /// Step 4: hands the requests to the disk.
-    fn submit(&mut self) {
-        if self.jobs.is_empty() {
-            return;
-        }
-        let mut jobs = core::mem::take(&mut self.jobs);
-        blk::plugged(jobs.len(), || {
-            for room in jobs.drain_all() {
-                match room.payload.result {
-                    Ok(()) => self.submit_one(room),
-                    Err(failure) => self.answer(room, Err(failure)),
-                }
-            }
-        });
-        self.jobs = jobs;
-    }
-
-    fn submit_one(&mut self, mut room: KBox<Room>) {
-        if room.payload.discard().is_some() {
-            match self.discards.admit(room) {
-                Some(admitted) => room = admitted,
-                None => return,
-            }
-        }
-        let Some(operation) = room.payload.operation() else {
-            return self.answer(room, Ok(()));
-        };
-        self.reporter.submits(&mut room.payload);
-        let sector = room.payload.sector();
-        let merging = room.payload.merging;
-        match room.submit(operation, sector, merging) {
-            Ok(()) => self.submitted = self.submitted.saturating_add(1),
-            Err(room) => self.answer(room, Err(Failure::Kernel(EIO))),
-        }
-    }
-
-    /// Step 5: what the disk has finished goes back to the guest.
-    fn complete(&mut self) {
-        for room in self.completions.take() {
-            self.submitted = self.submitted.saturating_sub(1);
-            self.completed(room);
-        }
-        if self.jobs.is_empty() {
-            return;
-        }
-        self.starved = false;
-        self.mover.copy_to_guest(&mut self.jobs);
-        for room in &mut self.jobs {
-            self.mover.give_back(room);
-        }
-        self.mover.unmap();
-        let mut jobs = core::mem::take(&mut self.jobs);
-        for room in jobs.drain_all() {
-            let result = room.payload.result;
-            self.answer(room, result);
-        }
-        self.jobs = jobs;
-    }
-
-    /// The disk is done with a request: does what is left of it, or lets it go back.
-    fn completed(&mut self, mut room: KBox<Room>) {
-        let mut result = room.result();
-        let job = &mut room.payload;
-        if job.discard().is_some() {
-            match self
-                .discards
-                .completed(job, result, self.signals.stopping())
-            {
-                Progress::More => return self.submit_one(room),
-                Progress::Done(outcome) => result = outcome,
-            }
-            if let Some(next) = self.discards.next() {
-                self.submit_one(next);
-            }
-        } else if result.is_err() && job.merging == Merging::Allowed && !self.signals.stopping() {
-            // It may have been merged with another, which has the bad sector.
-            job.merging = Merging::Never;
-            return self.submit_one(room);
-        }
-        self.reporter.completed(&mut room.payload);
-        room.payload.result = result.map_err(Failure::Kernel);
-        push(&mut self.jobs, room);
-    }
-
-    /// Step 6: answers a request, and keeps what it was made of.
-    fn answer(&mut self, mut room: KBox<Room>, result: Result<(), Failure>) {
-        if room.payload.data == Data::Mapped {
-            self.mover.give_back(&mut room);
-            self.mover.unmap();
-        }
-        self.reporter.answers(&mut room.payload, result);
-        if let Some(slot) = room.payload.slot.take() {
-            let status = result.map_or_else(Failure::status, |()| Status::Okay);
-            self.put(slot, status);
-        }
-        if room.payload.is_barrier() {
-            self.barrier_runs = false;
-            if let Some(passage) = &self.passage {
-                passage.open();
-            }
-        }
-        self.pool.put(room);
-    }
-
-    #[inline]
-    fn put(&mut self, slot: Slot, status: Status) {
-        self.ring.put(slot, status);
-        self.round.answered = self.round.answered.saturating_add(1);
-    }
-
-    /// Shows the guest the answers, and notifies it if it waits for one.
-    fn push(&mut self) {
-        let notify = self.ring.push();
-        if notify == Notify::Yes {
-            self.channel.notify();
-        }
-        let Round {
-            taken, answered, ..
-        } = core::mem::take(&mut self.round);
-        self.reporter.pushed(taken, answered, notify);
     }
 
     /// Stops taking requests: the guest's counters are impossible. What the disk has is still answered.
