@@ -360,6 +360,8 @@ impl Worker {
             self.complete();
             self.push();
             if self.submitted == 0 {
+                // One by one, they would take a hypercall each.
+                self.mover.give_up(usize::MAX);
                 return;
             }
             if self.completions.listen() {

@@ -126,6 +126,8 @@ fn across_queues(bed: &Bed) -> Result<()> {
     let before = frontend.request(op::WRITE, 0, 1);
     frontend.queues[0].post(&before);
     frontend.queues[0].push();
+    // Rings have no order between them: what a barrier waits for is what the backend has taken up.
+    std::thread::sleep(DELAY / 4);
     let barrier = Request::new(op::BARRIER, 0, &[]).with_id(frontend.fresh_id());
     frontend.queues[1].post(&barrier);
     frontend.queues[1].push();
