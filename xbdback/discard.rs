@@ -82,6 +82,11 @@ impl Discards {
         }))
     }
 
+    /// The disk would not take a piece of one.
+    pub(crate) fn refused(&mut self, job: &mut Job) {
+        let _ = self.completed(job, Err(EIO), true);
+    }
+
     /// One that waits, if it may begin.
     pub(crate) fn next(&mut self) -> Option<KBox<Room>> {
         if self.running >= AT_ONCE {

@@ -5,9 +5,10 @@
 //! One thread owns a ring and all that serves it. Each time it is woken it *drains*: it takes the
 //! requests that wait, at most a quantum, and moves all of them one step at a time,
 //!
-//! 1. [`Worker::take`]: copied out of the shared page once, and validated; bad ones are answered here.
-//!    Indirect ones have their segments fetched, one hypercall for all;
-//! 2. [`Worker::stage`]: it is decided how the data gets to the disk, by copy or by mapping;
+//! 1. [`Worker::take`]: copied out of the shared page once, and validated; bad ones are answered here;
+//! 2. [`Worker::stage`]: it is decided how the data gets to the disk, by copy or by mapping. An indirect
+//!    request passes here twice: first it gets pages, into which [`Worker::fetch_segments`] copies its
+//!    segments, one hypercall for all; then it is a request like the others;
 //! 3. [`Worker::move_in`]: pages are mapped, the data of writes is copied, one hypercall each for all;
 //! 4. [`Worker::submit`]: handed to the disk under one plug;
 //!
@@ -66,6 +67,13 @@ use xenbus_proto::{
     },
     slot::RawSlot, //
 };
+
+/// How often the next requests are waited for in Xen before the guest's event is taken as such again: a guest
+/// that sends events without end is found out by their handler.
+const LINGERS: usize = 256;
+
+/// How often such a wait may end without a request, before it is given up.
+const POLLS: usize = 3;
 
 /// What the worker of a ring is made of.
 pub(crate) struct Parts {
@@ -148,7 +156,10 @@ impl thread::Body for Worker {
             }
             self.serve();
             if event {
-                while self.lingers() {
+                for _ in 0..LINGERS {
+                    if !self.lingers() {
+                        break;
+                    }
                     self.serve();
                 }
                 self.end_of_interrupt();
@@ -223,6 +234,9 @@ impl Worker {
             if self.completions.listen() && !self.more_to_start() {
                 return self.rest();
             }
+            if self.shrinker.take() {
+                self.squeeze();
+            }
             thread::yield_if_needed();
         }
     }
@@ -238,19 +252,20 @@ impl Worker {
             return false;
         }
         let begin = Instant::now();
-        while !self.signals.bell.is_rung() && thread::is_alone() {
+        for polls in 0..=POLLS {
+            if self.signals.bell.is_rung() || !thread::is_alone() {
+                return false;
+            }
             self.channel.forget();
             if self.more_to_start() {
                 return true;
             }
-            self.channel.poll();
-            if self.more_to_start() {
-                return true;
-            }
-            if self.pace.is_late(Instant::now().since(begin)) {
+            if polls == POLLS || self.pace.is_late(Instant::now().since(begin)) {
                 break;
             }
+            self.channel.poll();
         }
+        self.pace.slows_down();
         false
     }
 

@@ -40,11 +40,14 @@ impl Pace {
         self.quick
     }
 
-    /// Whether they are late by now, after so many nanoseconds. They are not expected any more then.
-    pub(crate) fn is_late(&mut self, waited: u64) -> bool {
-        let late = waited >= window();
-        self.quick &= !late;
-        late
+    /// Whether they are late by now, after so many nanoseconds.
+    pub(crate) fn is_late(&self, waited: u64) -> bool {
+        waited >= window()
+    }
+
+    /// They were waited for in vain, and are not expected soon any more.
+    pub(crate) fn slows_down(&mut self) {
+        self.quick = false;
     }
 }
 

@@ -2,8 +2,8 @@
 
 //! What an administrator can set: the module's parameters, with xen-blkback's names where it has them.
 //!
-//! A value that can be written is read when it is needed, most of them when a guest connects. The ranges
-//! are kept by [`xenbus::params`].
+//! What a guest is offered is read when its disk is made, what its rings are made of when it connects, and
+//! the rest when it is needed. The ranges are kept by [`xenbus::params`].
 
 use xenbus::{
     params::{

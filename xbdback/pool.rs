@@ -2,6 +2,8 @@
 
 //! What requests are made of, kept between them: room for the requests, with pages for their data.
 //!
+//! Pages start as zeroes: a disk that fills less of them than it says shows the guest nothing of this kernel's.
+//!
 //! In steady state nothing is allocated: the room that was used last is used next, with the pages it has. What
 //! was not needed for a while is given back, or when memory is short. One direct request's worth of pages is
 //! never given up, so that there is always one that can be done, however short of memory the system is.
@@ -18,7 +20,10 @@ use crate::{
 };
 use kernel::{
     alloc::{
-        flags::GFP_NOWAIT,
+        flags::{
+            GFP_NOWAIT,
+            __GFP_ZERO, //
+        },
         Flags, //
     },
     page::Page,
@@ -76,7 +81,7 @@ impl Pool {
         let first = pool.new_room(GFP_KERNEL)?;
         pool.idle.push(first, GFP_KERNEL)?;
         while pool.reserve.len() < RESERVE {
-            let page = Page::alloc_page(GFP_KERNEL)?;
+            let page = Page::alloc_page(GFP_KERNEL | __GFP_ZERO)?;
             pool.reserve.push(page, GFP_KERNEL)?;
         }
         Ok(pool)
@@ -125,7 +130,7 @@ impl Pool {
             self.allowance.take(missing)?;
         }
         for left in (1..=missing).rev() {
-            let added = Page::alloc_page(GFP_NOWAIT)
+            let added = Page::alloc_page(GFP_NOWAIT | __GFP_ZERO)
                 .map_err(Error::from)
                 .and_then(|page| room.add_page(page, GFP_NOWAIT));
             if added.is_err() {
@@ -143,7 +148,7 @@ impl Pool {
     #[cold]
     pub(crate) fn fill_at_any_cost(&mut self, room: &mut Room, pages: usize) -> Result {
         while room.pages().len() < pages {
-            let page = match Page::alloc_page(GFP_KERNEL) {
+            let page = match Page::alloc_page(GFP_KERNEL | __GFP_ZERO) {
                 Ok(page) => {
                     self.allowance.overdraw(1);
                     page

@@ -62,14 +62,17 @@ impl Reporter {
         self.statistics.batch(requests);
     }
 
-    /// A request has turned out to be valid.
+    /// A request was taken off the ring. Whether an indirect one is valid is known later: then this is
+    /// called again.
     #[inline]
     pub(crate) fn taken(&self, job: &mut Job) {
+        if job.stamp.is_none() {
+            job.stamp = self.statistics.stamp();
+        }
         if let Parsed::Request(request) = &job.parsed {
             self.statistics.taken(request);
+            trace::request_taken(|| self.traced(job, None));
         }
-        job.stamp = self.statistics.stamp();
-        trace::request_taken(|| self.traced(job, None));
     }
 
     /// A request makes no sense.

@@ -12,6 +12,7 @@ use crate::{
     job::{
         Data,
         Failure,
+        Job,
         Room, //
     },
 };
@@ -30,12 +31,13 @@ impl Worker {
     pub(super) fn complete(&mut self) {
         for room in self.completions.take() {
             self.submitted = self.submitted.saturating_sub(1);
+            self.starved = false;
             self.completed(room);
         }
+        self.submit_waiting_discards();
         if self.jobs.is_empty() {
             return;
         }
-        self.starved = false;
         self.mover.copy_to_guest(&mut self.jobs);
         for room in &mut self.jobs {
             self.mover.give_back(room);
@@ -61,17 +63,19 @@ impl Worker {
                 Progress::More => return self.submit_one(room),
                 Progress::Done(outcome) => result = outcome,
             }
-            if let Some(next) = self.discards.next() {
-                self.submit_one(next);
-            }
-        } else if result.is_err() && job.merging == Merging::Allowed && !self.signals.stopping() {
-            // It may have been merged with another, which has the bad sector.
+        } else if result.is_err() && self.may_be_innocent(job) {
             job.merging = Merging::Never;
             return self.submit_one(room);
         }
         self.reporter.completed(&mut room.payload);
         room.payload.result = result.map_err(Failure::Kernel);
         push(&mut self.jobs, room);
+    }
+
+    /// Whether a request that failed may have been merged with another, which has the bad sector: then it is
+    /// worth another try. A flush is not: the disk may tell only once that something was lost.
+    fn may_be_innocent(&self, job: &Job) -> bool {
+        job.merging == Merging::Allowed && !job.is_flush() && !self.signals.stopping()
     }
 
     /// Step 6: answers a request, and keeps what it was made of.

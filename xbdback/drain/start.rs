@@ -91,7 +91,6 @@ impl Worker {
         if waiting == 0 {
             return;
         }
-        self.reporter.batch(waiting);
         let limits = self.limits();
         for _ in 0..waiting {
             if self.barrier.is_some() || self.round.segments >= QUANTUM_SEGMENTS {
@@ -103,6 +102,7 @@ impl Worker {
             };
             self.take_one(room, &limits);
         }
+        self.reporter.batch(self.round.taken);
     }
 
     fn take_one(&mut self, mut room: KBox<Room>, limits: &DiskLimits) {
@@ -115,6 +115,7 @@ impl Worker {
         match request::parse(&self.entry, abi, limits, &mut room.payload.segments) {
             Ok(parsed) => {
                 room.payload.begin(slot, parsed);
+                self.reporter.taken(&mut room.payload);
                 if room.payload.is_barrier() {
                     self.barrier = Some(room);
                 } else {
@@ -142,9 +143,12 @@ impl Worker {
         let limits = self.limits();
         let mut indirect = core::mem::take(&mut self.indirect);
         self.mover.fetch_segments(&mut indirect, &limits);
-        for room in indirect.drain_all() {
+        for mut room in indirect.drain_all() {
             match room.payload.result {
-                Ok(()) => self.stage(room),
+                Ok(()) => {
+                    self.reporter.taken(&mut room.payload);
+                    self.stage(room);
+                }
                 Err(failure) => self.answer(room, Err(failure)),
             }
         }
@@ -157,10 +161,7 @@ impl Worker {
             Ok(()) if matches!(room.payload.parsed, Parsed::Indirect(_)) => {
                 push(&mut self.indirect, room);
             }
-            Ok(()) => {
-                self.reporter.taken(&mut room.payload);
-                push(&mut self.jobs, room);
-            }
+            Ok(()) => push(&mut self.jobs, room),
             Err(_) if !self.alone() => {
                 self.reporter.waits();
                 push(&mut self.waiting, room);
@@ -247,7 +248,14 @@ impl Worker {
             room.payload.result = Ok(());
             match self.plan_copy(&mut room, transfer) {
                 Ok(()) => push(&mut self.jobs, room),
-                Err(_) => push(&mut self.waiting, room),
+                // Nothing is done while it is, so there is nothing to wait for.
+                Err(error) if room.payload.is_barrier() => {
+                    self.answer(room, Err(Failure::Kernel(error)));
+                }
+                Err(_) => {
+                    self.reporter.waits();
+                    push(&mut self.waiting, room);
+                }
             }
         }
         self.indirect = jobs;
@@ -269,6 +277,7 @@ impl Worker {
             }
         });
         self.jobs = jobs;
+        self.submit_waiting_discards();
     }
 
     pub(super) fn submit_one(&mut self, mut room: KBox<Room>) {
@@ -286,7 +295,22 @@ impl Worker {
         let merging = room.payload.merging;
         match room.submit(operation, sector, merging) {
             Ok(()) => self.submitted = self.submitted.saturating_add(1),
-            Err(room) => self.answer(room, Err(Failure::Kernel(EIO))),
+            Err(mut room) => {
+                if room.payload.discard().is_some() {
+                    self.discards.refused(&mut room.payload);
+                }
+                self.answer(room, Err(Failure::Kernel(EIO)));
+            }
+        }
+    }
+
+    /// Starts discards that wait for others, as many as may be done at a time.
+    pub(super) fn submit_waiting_discards(&mut self) {
+        if self.signals.stopping() {
+            return;
+        }
+        while let Some(next) = self.discards.next() {
+            self.submit_one(next);
         }
     }
 }
