@@ -298,6 +298,7 @@ macro_rules! module_parameters {
             const NAME: &::kernel::str::CStr =
                 match ::kernel::str::CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
                     Ok(name) => name,
+                    // Only ever evaluated by the compiler, which stops here.
                     Err(_) => panic!("a name has no NUL"),
                 };
             #[link_section = "__param"]
