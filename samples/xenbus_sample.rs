@@ -15,7 +15,8 @@ use xenbus::{
         DeviceId,
         Driver,
         IdTable,
-        Ids, //
+        Ids,
+        Unbinding, //
     },
 };
 use xenbus_proto::blkif::XenbusState;
@@ -60,7 +61,7 @@ impl Driver for Sample {
         }
     }
 
-    fn unbind(dev: &Device<device::Core<'_>>, _data: Pin<&()>) {
+    fn unbind(dev: &Device<device::Core<'_>>, _data: Pin<&()>, _why: Unbinding) {
         pr_info!("{}: unbound\n", dev.nodename());
     }
 }

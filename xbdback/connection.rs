@@ -49,7 +49,7 @@ impl Connection {
     /// Takes up the rings that the guest's driver has published. What goes wrong is said in the log and in
     /// xenstore.
     pub(crate) fn new(vbd: &Arc<Vbd>, backing: &Backing) -> Result<Self> {
-        let published = read_offer(vbd)?;
+        let published = vbd.in_directory(|| read_offer(vbd))?;
         let count = published.queues().len();
         let charged = charge(vbd, &published)?;
 

@@ -26,7 +26,11 @@ use crate::{
         GuestLog, //
     },
     size,
-    statistics::Statistics, //
+    statistics::Statistics,
+    waiting::{
+        self,
+        Moment, //
+    },
 };
 use kernel::{
     device::Core,
@@ -62,6 +66,7 @@ use kernel::{
 };
 use xenbus::{
     device::Device,
+    driver::Unbinding,
     log::RateLimit,
     store,
     watch,
@@ -98,6 +103,9 @@ pub(crate) struct Vbd {
     named: AtomicFlag,
     /// The driver is being unbound.
     removing: AtomicFlag,
+    /// The backend's directory is not this disk's any more. Held while it is used.
+    #[pin]
+    gone: Mutex<bool>,
     /// Nothing of the disk is open, nor will be.
     finished: AtomicFlag,
     /// What the guest causes to be said, whichever thread says it.
@@ -150,6 +158,7 @@ impl Vbd {
                 seen: Atomic::new(0),
                 named: AtomicFlag::new(false),
                 removing: AtomicFlag::new(false),
+                gone <- kernel::new_mutex!(false),
                 finished: AtomicFlag::new(false),
                 log <- kernel::new_mutex!(GuestLog::new()),
                 statistics <- Statistics::new(),
@@ -172,11 +181,30 @@ impl Vbd {
 
     /// Tells the guest what to know before it makes its ring.
     pub(crate) fn announce(&self) -> Result {
+        self.publish(|| negotiation::before_ring(&self.abilities))
+    }
+
+    /// Writes nodes to the backend's directory; but does not make it again when it was removed.
+    fn publish<Nodes>(&self, nodes: impl Fn() -> Nodes) -> Result
+    where
+        Nodes: Iterator<Item = (&'static CStr, u64)>,
+    {
         let path = self.id.dev.nodename();
-        for (key, value) in negotiation::before_ring(&self.abilities) {
-            store::write(path, key, format_args!("{value}"))?;
-        }
-        Ok(())
+        store::transaction(|transaction| {
+            transaction.read(path, c"state")?.ok_or(ENOENT)?;
+            for (key, value) in nodes() {
+                transaction
+                    .write(path, key, format_args!("{value}"))
+                    .inspect_err(|&error| {
+                        say(&Message::CannotWrite {
+                            path: path.to_bytes(),
+                            key: key.to_bytes(),
+                            errno: errno(error),
+                        });
+                    })?;
+            }
+            Ok(())
+        })
     }
 
     /// Shows in debugfs what the disk has done.
@@ -247,8 +275,10 @@ impl Vbd {
     /// to bind it again, so this waits a little for the end; but not for a disk that hangs, since the
     /// kernel has locked the device, and not in the xenwatch thread at all. Unloading the module waits for
     /// the work item in any case.
-    pub(crate) fn remove(self: &Arc<Self>) {
+    pub(crate) fn remove(self: &Arc<Self>, why: Unbinding) {
+        *self.gone.lock() = why == Unbinding::Gone;
         self.removing.store(true, Release);
+        waiting::forget(self);
         self.kick();
         if watch::in_xenwatch() {
             return;
@@ -261,12 +291,28 @@ impl Vbd {
         }
     }
 
+    /// Does something with the backend's directory, if that is still this disk's.
+    ///
+    /// The toolstack may remove it by force and make another disk of the same name at once, while the work
+    /// item is in the middle of something. The new one is probed only after [`Vbd::remove`].
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` when it is not; and those of `using`.
+    pub(crate) fn in_directory<T>(&self, using: impl FnOnce() -> Result<T>) -> Result<T> {
+        match *self.gone.lock() {
+            true => Err(ENODEV),
+            false => using(),
+        }
+    }
+
     /// Brings the disk to where it should be.
     fn reconcile(self: &Arc<Self>, state: &mut State) {
         loop {
             self.open_if_named(state);
             let Ok(snapshot) = self.look(state) else {
-                // Xenstore does not answer, as when this domain goes down: leave everything as it is.
+                // Xenstore does not answer, as when this domain goes down: leave everything as it is. Or the
+                // disk is being removed, and this is about to be started again.
                 return;
             };
             let actions = state.machine.step(&snapshot);
@@ -294,7 +340,7 @@ impl Vbd {
                 read_number(own, c"online")?,
             ))
         };
-        let (frontend, own, online) = match read() {
+        let (frontend, own, online) = match self.in_directory(read) {
             Ok(numbers) => numbers,
             // What xenstore says does not matter any more.
             Err(_) if removing => (None, None, None),
@@ -346,12 +392,15 @@ impl Vbd {
                 state.machine.connect_failed();
             })?,
             Action::Disconnect => {
-                if self.removing.load(Acquire) {
+                if self.removing.load(Acquire) && !*self.gone.lock() {
                     self.let_guest_close();
                 }
                 state.connection = None;
             }
-            Action::SwitchState(to) => self.switch_state(to),
+            Action::SwitchState(to) => self.in_directory(|| {
+                self.switch_state(to);
+                Ok(())
+            })?,
             Action::CloseBacking => {
                 self.hold(state, None);
                 state.failed = false;
@@ -380,7 +429,7 @@ impl Vbd {
 
     /// Opens the device, if the toolstack has named it since the last try. One in use stays until the guest
     /// is done with it.
-    fn open_if_named(&self, state: &mut State) {
+    fn open_if_named(self: &Arc<Self>, state: &mut State) {
         if self.removing.load(Acquire) || self.finished.load(Acquire) {
             return;
         }
@@ -391,19 +440,34 @@ impl Vbd {
         }
         // Closed first: the claim on it would be in the way of the new one.
         self.hold(state, None);
+        let before = Moment::now();
         match Backing::open(&self.id) {
             Ok(backing) => {
                 state.failed = false;
                 self.hold(state, backing);
             }
-            Err(_) => state.failed = true,
+            Err(error) => {
+                state.failed = true;
+                self.wait_for_device(error, &before);
+            }
+        }
+    }
+
+    /// If what could not be opened is in use, it is tried again when another disk lets go of it.
+    fn wait_for_device(self: &Arc<Self>, error: Error, before: &Moment) {
+        if let (EBUSY, Some(named)) = (error, Named::read(self.id.dev.nodename())) {
+            waiting::wait(self, named.number, before);
         }
     }
 
     /// Keeps this open instead of what is.
     fn hold(&self, state: &mut State, backing: Option<Backing>) {
         *self.open.lock() = backing.as_ref().map(Backing::named);
-        state.backing = backing;
+        if let Some(closed) = core::mem::replace(&mut state.backing, backing) {
+            let device = closed.named().number;
+            drop(closed);
+            waiting::released(device);
+        }
     }
 
     /// Whether what the toolstack has named is not what is open.
@@ -445,7 +509,7 @@ impl Vbd {
         let backing = state.backing.as_ref().ok_or(ENXIO)?;
         let mut connection = Connection::new(self, backing)?;
         let disk = backing.description();
-        self.describe(&disk)?;
+        self.in_directory(|| self.describe(&disk))?;
         connection.size.was_told(disk.sectors);
         if state.successes.allow() {
             say(&Message::Connected {
@@ -461,27 +525,13 @@ impl Vbd {
 
     /// Tells the guest what its disk is like.
     fn describe(&self, disk: &negotiation::Disk) -> Result {
-        let path = self.id.dev.nodename();
-        store::transaction(|transaction| {
-            for (key, value) in negotiation::before_use(&self.abilities, disk) {
-                transaction
-                    .write(path, key, format_args!("{value}"))
-                    .inspect_err(|&error| {
-                        say(&Message::CannotWrite {
-                            path: path.to_bytes(),
-                            key: key.to_bytes(),
-                            errno: errno(error),
-                        });
-                    })?;
-            }
-            Ok(())
-        })
-        .inspect_err(|&error| {
-            say(&Message::CannotEndTransaction {
-                path: path.to_bytes(),
-                errno: errno(error),
-            });
-        })
+        self.publish(|| negotiation::before_use(&self.abilities, disk))
+            .inspect_err(|&error| {
+                say(&Message::CannotEndTransaction {
+                    path: self.id.dev.nodename().to_bytes(),
+                    errno: errno(error),
+                });
+            })
     }
 
     /// Tells a connected guest when its disk has another size than it knows.
@@ -497,8 +547,9 @@ impl Vbd {
             return;
         }
         let path = self.id.dev.nodename();
-        match size::announce(path, sectors) {
+        match self.in_directory(|| size::announce(path, sectors)) {
             Ok(()) => connection.size.was_told(sectors),
+            Err(ENODEV) => {}
             Err(error) => say(&Message::CannotWrite {
                 path: path.to_bytes(),
                 key: b"sectors",

@@ -31,7 +31,8 @@ use xenbus::{
         DeviceId,
         Driver,
         IdTable,
-        Ids, //
+        Ids,
+        Unbinding, //
     },
     sysfs::Groups, //
 };
@@ -56,6 +57,7 @@ mod say;
 mod size;
 mod statistics;
 mod vbd;
+mod waiting;
 mod watches;
 
 use vbd::Vbd;
@@ -86,7 +88,7 @@ impl Driver for Xbdback {
             vbd.announce()?;
             vbd.show()?;
             // From here on the disk may be opened.
-            let watches = Watches::new(&vbd).inspect_err(|_| vbd.remove())?;
+            let watches = Watches::new(&vbd).inspect_err(|_| vbd.remove(Unbinding::Released))?;
             vbd.kick();
             Ok(try_pin_init!(Bound {
                 vbd,
@@ -99,11 +101,11 @@ impl Driver for Xbdback {
         bound.vbd.frontend_was_in(state);
     }
 
-    fn unbind(_dev: &Device<device::Core<'_>>, bound: Pin<&Bound>) {
+    fn unbind(_dev: &Device<device::Core<'_>>, bound: Pin<&Bound>, why: Unbinding) {
         let watches = bound.watches.lock().take();
         drop(watches);
         bound.vbd.statistics.hide();
-        bound.vbd.remove();
+        bound.vbd.remove(why);
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
     device::Device,
     sysfs::Groups,
     watch::{
+        self,
         Watch,
         Watcher, //
     },
@@ -32,7 +33,10 @@ use kernel::{
     str::CStr,
     sync::{
         atomic::{
-            ordering::Full,
+            ordering::{
+                Full,
+                Relaxed, //
+            },
             AtomicFlag, //
         },
         Arc,
@@ -147,6 +151,9 @@ impl Unregister {
     }
 }
 
+/// Whether the xenwatch thread unregisters a driver just now. That thread alone uses it.
+static UNREGISTERS: AtomicFlag = AtomicFlag::new(false);
+
 /// What the xenwatch thread is to do.
 struct InXenwatch(Arc<Unregister>);
 
@@ -155,8 +162,10 @@ impl Watcher for InXenwatch {
         if self.0.begun.xchg(true, Full) {
             return;
         }
+        UNREGISTERS.store(true, Relaxed);
         // SAFETY: By the type invariant, and this is the first call.
         unsafe { bindings::xenbus_unregister_driver(self.0.driver) };
+        UNREGISTERS.store(false, Relaxed);
         self.0.done.complete_all();
     }
 }
@@ -208,7 +217,12 @@ impl<T: Driver> Adapter<T> {
         // which stored a `Pin<KBox<T::Data>>`.
         let data = unsafe { dev.drvdata_borrow::<T::Data>() };
 
-        T::unbind(xdev, data);
+        // In the xenwatch thread the core takes away devices; only drivers are unregistered there too.
+        let unbinding = match watch::in_xenwatch() && !UNREGISTERS.load(Relaxed) {
+            true => Unbinding::Gone,
+            false => Unbinding::Released,
+        };
+        T::unbind(xdev, data, unbinding);
     }
 }
 
@@ -305,7 +319,17 @@ pub trait Driver: 'static {
     fn otherend_changed(dev: &Device<device::Bound>, data: Pin<&Self::Data>, state: u32);
 
     /// The device is unbound from the driver.
-    fn unbind(dev: &Device<device::Core<'_>>, data: Pin<&Self::Data>);
+    fn unbind(dev: &Device<device::Core<'_>>, data: Pin<&Self::Data>, why: Unbinding);
+}
+
+/// Why a device is unbound from its driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unbinding {
+    /// The device is gone. Its directory in xenstore was removed; if there is one of its name again, that is
+    /// another device's, which is probed only after this.
+    Gone,
+    /// The driver lets go of it. The device and its directory stay.
+    Released,
 }
 
 /// Declares a kernel module that is one backend driver.

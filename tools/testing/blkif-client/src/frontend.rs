@@ -20,7 +20,7 @@ use crate::ktap::Skip;
 use crate::queue::Queue;
 use crate::ring::{FrontRing, Response};
 use crate::vbd::Vbd;
-use crate::wait::PATIENCE;
+use crate::wait::patience;
 use crate::wire::{op, state, Abi, Layout, MAX_SEGMENTS};
 
 /// Our end of a disk; stands for its first queue, the only one of most disks.
@@ -133,7 +133,7 @@ impl Frontend {
 
     /// Waits for one answer in any queue.
     pub fn any_answer(&mut self) -> Result<Response> {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + patience();
         loop {
             if let Some(answer) = self.queues.iter_mut().find_map(|queue| queue.ring.take()) {
                 return Ok(answer);
@@ -148,7 +148,8 @@ impl Frontend {
             let left = end.saturating_duration_since(Instant::now());
             ensure!(
                 !left.is_zero(),
-                "no request was answered within {PATIENCE:?}"
+                "no request was answered within {:?}",
+                patience()
             );
             evtchn::wait_any(self.queues.iter_mut().map(|queue| &mut queue.channel), left)?;
         }

@@ -9,7 +9,7 @@ use anyhow::{ensure, Result};
 use crate::evtchn::EventChannel;
 use crate::request::Entry;
 use crate::ring::{FrontRing, Response};
-use crate::wait::PATIENCE;
+use crate::wait::patience;
 
 /// A ring, and the port by which both sides tell of what is in it.
 pub struct Queue {
@@ -34,11 +34,12 @@ impl Queue {
 
     /// Waits for `count` answers.
     pub fn answers(&mut self, count: usize) -> Result<Vec<Response>> {
-        let answers = self.answers_within(count, PATIENCE)?;
+        let answers = self.answers_within(count, patience())?;
         ensure!(
             answers.len() == count,
-            "{} of {count} requests were answered within {PATIENCE:?}",
-            answers.len()
+            "{} of {count} requests were answered within {:?}",
+            answers.len(),
+            patience()
         );
         Ok(answers)
     }

@@ -4,11 +4,12 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
 
 use crate::backing::{run, Device};
-use crate::wait::{wait_for, PATIENCE};
+use crate::wait::{patience, wait_for};
 use crate::wire::state;
 use crate::xenstore::XenStore;
 
@@ -16,6 +17,9 @@ use crate::xenstore::XenStore;
 const FRONTENDS: &str = "/local/domain/0/blkif-client/vbd";
 const BACKENDS: &str = "/local/domain/0/backend/vbd/0";
 const ERRORS: &str = "/local/domain/0/error/backend/vbd/0";
+
+/// How long a disk that is told to go may take to say that it is closed, before its directory is removed anyway.
+const STUCK: Duration = Duration::from_millis(1500);
 
 /// What a disk's directories start with.
 pub struct Spec {
@@ -161,14 +165,15 @@ impl Vbd {
 
     /// Waits until the backend's state is one of `wanted`.
     pub fn wait_backend(&self, wanted: &[u32]) -> Result<u32> {
-        let reached = wait_for(PATIENCE, || {
+        let reached = wait_for(patience(), || {
             Ok(Some(self.backend_state()?).filter(|now| wanted.contains(now)))
         })?;
         match reached {
             Some(now) => Ok(now),
             None => bail!(
-                "the backend is in state {}, not {wanted:?}, after {PATIENCE:?} (error node: {:?})",
+                "the backend is in state {}, not {wanted:?}, after {:?} (error node: {:?})",
                 self.backend_state()?,
+                patience(),
                 self.error_node()?
             ),
         }
@@ -204,12 +209,13 @@ impl Vbd {
 
     /// Waits until the kernel has let go of the disk.
     pub fn wait_gone(&self) -> Result<()> {
-        let gone = wait_for(PATIENCE, || Ok((!self.sysfs().exists()).then_some(())))?;
+        let gone = wait_for(patience(), || Ok((!self.sysfs().exists()).then_some(())))?;
         match gone {
             Some(()) => Ok(()),
             None => bail!(
-                "the backend still holds {} after {PATIENCE:?}; its directory has {:?}",
+                "the backend still holds {} after {:?}; its directory has {:?}",
                 self.sysfs().display(),
+                patience(),
                 self.store.list(&self.backend)?
             ),
         }
@@ -224,7 +230,7 @@ impl Vbd {
             self.set_state(state::CLOSED)?;
         }
         // Some drivers let the kernel device go by themselves, some only with its directory.
-        let _closed_or_stuck = wait_for(PATIENCE / 10, || {
+        let _closed_or_stuck = wait_for(STUCK, || {
             let closed = self.backend_state()? == state::CLOSED;
             Ok((closed || !self.sysfs().exists()).then_some(()))
         })?;

@@ -8,7 +8,14 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 /// How long anything may take that a healthy backend does at once; generous, for an emulated machine.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+///
+/// The variable `PATIENCE` multiplies it, for a busy one.
+pub fn patience() -> Duration {
+    let times = std::env::var("PATIENCE")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    Duration::from_secs(15) * times.unwrap_or(1)
+}
 
 /// How long to watch that something does *not* happen.
 pub const QUIET: Duration = Duration::from_millis(400);

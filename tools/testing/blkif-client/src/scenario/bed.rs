@@ -15,7 +15,7 @@ use crate::load::{Direction, Load};
 use crate::pattern;
 use crate::peer::Peer;
 use crate::vbd::{Spec, Vbd};
-use crate::wait::{wait_for, PATIENCE};
+use crate::wait::{patience, wait_for};
 use crate::wire::{state, Abi};
 use crate::xenstore::XenStore;
 
@@ -166,7 +166,7 @@ impl Bed {
     }
 
     fn wait_free(&self, when: &str) -> Result<()> {
-        let free = wait_for(PATIENCE, || Ok(self.disk.is_free().then_some(())))?;
+        let free = wait_for(patience(), || Ok(self.disk.is_free().then_some(())))?;
         ensure!(
             free.is_some(),
             "{when} {} is still claimed",
@@ -185,7 +185,9 @@ impl Bed {
         self.wait_free("afterwards")?;
         if self.check_grants {
             // A grant may be unmapped by a deferred work.
-            let none = wait_for(PATIENCE, || Ok(grants::mapped()?.is_empty().then_some(())))?;
+            let none = wait_for(patience(), || {
+                Ok(grants::mapped()?.is_empty().then_some(()))
+            })?;
             ensure!(
                 none.is_some(),
                 "afterwards grants are mapped: {:?}",

@@ -9,7 +9,7 @@ use anyhow::{ensure, Result};
 use super::{Bed, Scenario};
 use crate::backing::Device;
 use crate::vbd::Spec;
-use crate::wait::{wait_for, PATIENCE, QUIET};
+use crate::wait::{patience, wait_for, QUIET};
 use crate::wire::state;
 
 /// A number no driver has.
@@ -72,7 +72,7 @@ fn missing_then_good(bed: &Bed) -> Result<()> {
     let mut frontend = bed.frontend(&without_device(bed))?;
     frontend.vbd.wait_backend(&[state::INIT_WAIT])?;
     frontend.vbd.plug(NO_DEVICE)?;
-    let why = wait_for(PATIENCE, || frontend.vbd.error_node())?;
+    let why = wait_for(patience(), || frontend.vbd.error_node())?;
     ensure!(
         why.is_some(),
         "the backend does not say that the device is missing"

@@ -9,7 +9,7 @@ use anyhow::{ensure, Result};
 use super::{Bed, Scenario};
 use crate::features::Features;
 use crate::frontend::Frontend;
-use crate::wait::{wait_for, PATIENCE};
+use crate::wait::{patience, wait_for};
 use crate::wire::offers::{QUEUES, RING_ORDER};
 use crate::wire::state;
 
@@ -50,7 +50,7 @@ impl Verdict {
                 reached == state::CLOSING,
                 "the backend went to {reached}, not Closing"
             );
-            let why = wait_for(PATIENCE, || frontend.vbd.error_node())?;
+            let why = wait_for(patience(), || frontend.vbd.error_node())?;
             ensure!(why.is_some(), "the backend does not say why it refused");
         }
         Ok(())

@@ -8,7 +8,7 @@ use anyhow::{ensure, Result};
 
 use super::{Bed, Scenario};
 use crate::vbd::Spec;
-use crate::wait::{wait_for, PATIENCE, QUIET};
+use crate::wait::{patience, wait_for, QUIET};
 use crate::wire::state;
 
 pub fn scenarios() -> Vec<Scenario> {
@@ -48,7 +48,7 @@ fn share(bed: &Bed, first: &'static str, second: &'static str, allowed: bool) ->
         return first.detach();
     }
 
-    let why = wait_for(PATIENCE, || second.vbd.error_node())?;
+    let why = wait_for(patience(), || second.vbd.error_node())?;
     ensure!(
         why.is_some(),
         "the backend does not say that the device is in use"

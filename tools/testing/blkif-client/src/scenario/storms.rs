@@ -9,6 +9,7 @@ use anyhow::{ensure, Result};
 use super::{Bed, Scenario};
 use crate::nullblk::SlowDisk;
 use crate::vbd::Spec;
+use crate::wait::patience;
 use crate::wire::{op, state};
 
 const STORM: Duration = Duration::from_secs(2);
@@ -65,7 +66,7 @@ fn sibling_is_served(bed: &Bed) -> Result<()> {
         worst = worst.max(start.elapsed());
     }
     ensure!(
-        worst < Duration::from_secs(2),
+        worst < patience() / 6,
         "a read of the sibling took {worst:?} during the storm"
     );
     sibling.detach()?;

@@ -11,7 +11,7 @@ use crate::pattern::{self, SECTOR_SIZE};
 use crate::peer::Peer;
 use crate::request::{Request, Segment};
 use crate::scenario::Bed;
-use crate::wait::{wait_for, PATIENCE};
+use crate::wait::{patience, wait_for};
 use crate::wire::{op, MAX_SEGMENTS};
 
 /// What xen-blkback keeps mapped for a queue when nothing else is said.
@@ -25,7 +25,7 @@ fn is_mapped(pages: &[Pages]) -> Result<bool> {
 
 /// Fails unless all of `pages` are soon let go.
 pub fn expect_let_go(pages: &[Pages]) -> Result<()> {
-    let gone = wait_for(PATIENCE, || Ok((!is_mapped(pages)?).then_some(())))?;
+    let gone = wait_for(patience(), || Ok((!is_mapped(pages)?).then_some(())))?;
     ensure!(gone.is_some(), "data pages are still mapped");
     Ok(())
 }
