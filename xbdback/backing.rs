@@ -174,6 +174,7 @@ pub(crate) fn limits(disk: &Disk, offered: Offered) -> DiskLimits {
         sectors: disk.sectors(),
         read_only: disk.read_only(),
         logical_block_size: disk.logical_block_size(),
+        partial_blocks: offered.partial_blocks,
         indirect_segments: offered.indirect_segments,
         discard: offered.discard,
     }

@@ -94,6 +94,8 @@ pub(crate) struct Parts {
 pub(crate) struct Offered {
     pub(crate) indirect_segments: u16,
     pub(crate) discard: DiscardsOffered,
+    /// Parts of the disk's blocks: the guest was not told, but many do not ask.
+    pub(crate) partial_blocks: bool,
 }
 
 /// The thread of a ring, and all it owns. What comes first in it is given back first.
@@ -117,13 +119,15 @@ pub(crate) struct Worker {
     waiting: KVec<KBox<Room>>,
     /// Discards that wait for others.
     discards: Discards,
-    /// A barrier that waits until everything before it is done; nothing after it is taken until then.
+    /// Writes of parts of blocks: each waits until it is alone; nothing after them is taken until then.
+    exclusive: KVec<KBox<Room>>,
+    /// A barrier that waits until everything before it is done, as do those.
     barrier: Option<KBox<Room>>,
-    /// A barrier is with the disk: nothing is started until it is done.
-    barrier_runs: bool,
+    /// One of them is with the disk: nothing is started until it is done.
+    runs_alone: bool,
     /// The way past the barriers of the connection's other rings, if it has others.
     passage: Option<Passage>,
-    /// The barrier waits for other rings; they ring the bell.
+    /// What waits to be alone waits for other rings; they ring the bell.
     not_alone: bool,
     /// There was no memory even to take a request: until something is done.
     starved: bool,
@@ -207,8 +211,9 @@ impl Worker {
             waiting: KVec::with_capacity(slots, GFP_KERNEL)?,
             discards: Discards::new(slots)?,
             ring,
+            exclusive: KVec::with_capacity(slots, GFP_KERNEL)?,
             barrier: None,
-            barrier_runs: false,
+            runs_alone: false,
             passage,
             not_alone: false,
             starved: false,
@@ -287,7 +292,7 @@ impl Worker {
 
     /// Whether something could be started at once; if not, asks the guest for an event when it can.
     fn more_to_start(&mut self) -> bool {
-        let waits = self.barrier.is_some() || !self.waiting.is_empty();
+        let waits = self.waits_to_be_alone() || !self.waiting.is_empty();
         if self.submitted == 0 && waits && !self.not_alone {
             return self.passes();
         }
@@ -303,9 +308,13 @@ impl Worker {
         }
     }
 
-    /// Whether a barrier of this ring keeps requests from being taken.
+    /// Whether a request of this ring that is done alone keeps others from being taken.
     fn barred(&self) -> bool {
-        self.barrier_runs || self.barrier.is_some()
+        self.runs_alone || self.waits_to_be_alone()
+    }
+
+    fn waits_to_be_alone(&self) -> bool {
+        self.barrier.is_some() || !self.exclusive.is_empty()
     }
 
     /// Whether no other ring's barrier keeps requests from being started. The bell rings later if one does.

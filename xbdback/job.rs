@@ -45,6 +45,8 @@ pub(crate) struct Job {
     pub(crate) data: Data,
     /// Its own among the copies that are made together.
     pub(crate) copies: Range<usize>,
+    /// It is a part of blocks to write, and their old contents are in its pages.
+    pub(crate) has_blocks: bool,
     /// What has become of it so far.
     pub(crate) result: Result<(), Failure>,
     /// Whether it may share a request to the device with others.
@@ -102,6 +104,7 @@ impl Job {
             segments: KVec::from_elem(Segment::UNUSED, MAX_SEGMENTS, flags)?,
             data: Data::None,
             copies: 0..0,
+            has_blocks: false,
             result: Ok(()),
             merging: Merging::Allowed,
             discarded: 0,
@@ -124,6 +127,7 @@ impl Job {
         self.parsed = parsed;
         self.data = Data::None;
         self.copies = 0..0;
+        self.has_blocks = false;
         self.result = Ok(());
         self.merging = Merging::Allowed;
         self.discarded = 0;
@@ -174,7 +178,7 @@ impl Job {
     #[inline]
     pub(crate) fn sector(&self) -> u64 {
         match (self.transfer(), self.discard()) {
-            (Some(transfer), _) => transfer.start().0,
+            (Some(transfer), _) => transfer.blocks_start().0,
             (None, Some(discard)) => discard.start().0.saturating_add(self.discarded),
             (None, None) => 0,
         }
@@ -186,9 +190,34 @@ impl Job {
         matches!(self.parsed, Parsed::Request(Request::Barrier(_)))
     }
 
-    /// What the disk is to do; nothing when the request is complete as it is.
+    /// Whether it writes a part of a block. The block has to be read before, and nothing else may write to
+    /// it meanwhile.
+    #[inline]
+    pub(crate) fn changes_blocks(&self) -> bool {
+        !self.is_read()
+            && self
+                .transfer()
+                .is_some_and(|transfer| transfer.is_partial())
+    }
+
+    /// Whether nothing else may be with the disk while it is.
+    #[inline]
+    pub(crate) fn is_exclusive(&self) -> bool {
+        self.is_barrier() || self.changes_blocks()
+    }
+
+    /// Whether the next thing to do is to read the blocks that it changes.
+    #[inline]
+    pub(crate) fn needs_blocks(&self) -> bool {
+        !self.has_blocks && self.changes_blocks()
+    }
+
+    /// What the disk is to do next; nothing when the request is complete as it is.
     #[inline]
     pub(crate) fn operation(&self) -> Option<Operation> {
+        if self.needs_blocks() {
+            return Some(Operation::Read);
+        }
         match self.parsed {
             Parsed::Request(request) => match request {
                 Request::Read(_) => Some(Operation::Read),

@@ -42,7 +42,6 @@ use xenbus_proto::{
         Parsed,
         Reject,
         Request,
-        Segment,
         Transfer, //
     },
 };
@@ -87,17 +86,17 @@ impl Mover {
         })
     }
 
-    /// Whether a transfer of so many bytes is to be copied rather than mapped.
+    /// Whether a transfer is to be copied rather than mapped.
     #[inline]
-    pub(crate) fn copies(&self, bytes: u32) -> bool {
-        self.kept.is_none() && bytes <= self.copy_max
+    pub(crate) fn prefers_copy(&self, transfer: &Transfer) -> bool {
+        self.kept.is_none() && transfer.len() <= self.copy_max || transfer.must_be_packed()
     }
 
     /// Plans to have the data of a request copied. It has the pages for it.
     #[inline]
     pub(crate) fn plan_copy(room: &mut Room, transfer: Transfer) -> Result {
         room.reserve(transfer.pages(), GFP_NOWAIT)?;
-        room.use_pages(transfer.len())?;
+        room.use_pages(transfer.blocks_len())?;
         room.payload.data = Data::Copied;
         Ok(())
     }
@@ -320,14 +319,16 @@ impl Mover {
     fn copy(&mut self, jobs: &mut [KBox<Room>], direction: Direction) {
         let wanted = |job: &Job| {
             let to_guest = direction == Direction::ToGuest;
-            job.data == Data::Copied && job.is_read() == to_guest && job.result.is_ok()
+            job.data == Data::Copied
+                && job.is_read() == to_guest
+                && job.result.is_ok()
+                && !job.needs_blocks()
         };
         let mut batch = self.copies.batch(self.guest);
         for room in jobs.iter_mut().filter(|room| wanted(&room.payload)) {
             let (pages, job) = room.pages_and_payload();
             let first = batch.len();
-            job.result =
-                plan(&mut batch, job.segments(), pages, direction).map_err(Failure::Kernel);
+            job.result = plan(&mut batch, job, pages, direction).map_err(Failure::Kernel);
             job.copies = first..batch.len();
         }
         if batch.is_empty() {
@@ -374,11 +375,12 @@ fn read_segments(
 /// Adds the copies between the guest's pages and `pages`, where a request's data is packed.
 fn plan<'page>(
     batch: &mut CopyBatch<'_, 'page>,
-    segments: &[Segment],
+    job: &Job,
     pages: &'page [Page],
     direction: Direction,
 ) -> Result {
-    for piece in pieces(segments) {
+    let before = job.transfer().map_or(0, |transfer| transfer.bytes_before());
+    for piece in pieces(job.segments(), before) {
         let local = Local {
             page: pages.get(piece.page).ok_or(EINVAL)?,
             offset: piece.local_offset,

@@ -63,6 +63,8 @@ impl Worker {
                 Progress::More => return self.submit_one(room),
                 Progress::Done(outcome) => result = outcome,
             }
+        } else if result.is_ok() && job.needs_blocks() {
+            return self.change_blocks(room);
         } else if result.is_err() && self.may_be_innocent(job) {
             job.merging = Merging::Never;
             return self.submit_one(room);
@@ -70,6 +72,17 @@ impl Worker {
         self.reporter.completed(&mut room.payload);
         room.payload.result = result.map_err(Failure::Kernel);
         push(&mut self.jobs, room);
+    }
+
+    /// The blocks are read of which a request writes a part: puts its data into them, and writes them.
+    #[cold]
+    fn change_blocks(&mut self, mut room: KBox<Room>) {
+        room.payload.has_blocks = true;
+        self.mover.copy_from_guest(core::slice::from_mut(&mut room));
+        match room.payload.result {
+            Ok(()) => self.submit_one(room),
+            Err(_) => push(&mut self.jobs, room),
+        }
     }
 
     /// Whether a request that failed may have been merged with another, which has the bad sector: then it is
@@ -89,8 +102,7 @@ impl Worker {
             let status = result.map_or_else(Failure::status, |()| Status::Okay);
             self.put(slot, status);
         }
-        if room.payload.is_barrier() {
-            self.barrier_runs = false;
+        if room.payload.is_exclusive() && core::mem::take(&mut self.runs_alone) {
             if let Some(passage) = &self.passage {
                 passage.open();
             }

@@ -35,11 +35,11 @@ const QUANTUM_SEGMENTS: usize = 512;
 impl Worker {
     /// Steps 1 to 4.
     pub(super) fn start(&mut self) {
-        if self.barrier_runs || !self.passes() {
+        if self.runs_alone || !self.passes() {
             return;
         }
         self.starved = false;
-        self.start_barrier();
+        self.start_exclusive();
         self.retry_waiting();
         self.take();
         self.fetch_segments();
@@ -47,12 +47,13 @@ impl Worker {
         self.submit();
     }
 
-    /// Starts the barrier that waits, if nothing else is with the disk.
-    fn start_barrier(&mut self) {
+    /// Starts a request that has to be alone, if nothing else is with the disk.
+    fn start_exclusive(&mut self) {
         if self.submitted > 0 || !self.waiting.is_empty() || !self.discards.are_none() {
             return;
         }
-        let Some(room) = self.barrier.take() else {
+        // The barrier came after the others.
+        let Some(room) = self.exclusive.pop().or_else(|| self.barrier.take()) else {
             return;
         };
         let alone = match &mut self.passage {
@@ -61,11 +62,19 @@ impl Worker {
         };
         if !alone {
             self.not_alone = true;
-            self.barrier = Some(room);
-            return;
+            return self.let_wait_to_be_alone(room);
         }
-        self.barrier_runs = true;
+        self.runs_alone = true;
         self.stage(room);
+    }
+
+    /// Keeps a request until nothing else is with the disk. Nothing that comes after it is taken until then.
+    #[cold]
+    fn let_wait_to_be_alone(&mut self, room: KBox<Room>) {
+        match room.payload.is_barrier() {
+            true => self.barrier = Some(room),
+            false => push(&mut self.exclusive, room),
+        }
     }
 
     /// Stages the requests again for which there was no memory.
@@ -93,7 +102,7 @@ impl Worker {
         }
         let limits = self.limits();
         for _ in 0..waiting {
-            if self.barrier.is_some() || self.round.segments >= QUANTUM_SEGMENTS {
+            if self.barred() || self.round.segments >= QUANTUM_SEGMENTS {
                 break;
             }
             let Some(room) = self.pool.take() else {
@@ -116,10 +125,9 @@ impl Worker {
             Ok(parsed) => {
                 room.payload.begin(slot, parsed);
                 self.reporter.taken(&mut room.payload);
-                if room.payload.is_barrier() {
-                    self.barrier = Some(room);
-                } else {
-                    self.stage(room);
+                match room.payload.is_exclusive() {
+                    true => self.let_wait_to_be_alone(room),
+                    false => self.stage(room),
                 }
             }
             Err(reject) => {
@@ -147,7 +155,10 @@ impl Worker {
             match room.payload.result {
                 Ok(()) => {
                     self.reporter.taken(&mut room.payload);
-                    self.stage(room);
+                    match room.payload.is_exclusive() {
+                        true => self.let_wait_to_be_alone(room),
+                        false => self.stage(room),
+                    }
                 }
                 Err(failure) => self.answer(room, Err(failure)),
             }
@@ -185,7 +196,7 @@ impl Worker {
             }
             Some(transfer) => {
                 self.count_segments(transfer.count());
-                if self.mover.copies(transfer.len()) || self.mover.plan_mapping(room).is_err() {
+                if self.mover.prefers_copy(&transfer) || self.mover.plan_mapping(room).is_err() {
                     return self.plan_copy(room, transfer);
                 }
                 Ok(())
@@ -249,7 +260,7 @@ impl Worker {
             match self.plan_copy(&mut room, transfer) {
                 Ok(()) => push(&mut self.jobs, room),
                 // Nothing is done while it is, so there is nothing to wait for.
-                Err(error) if room.payload.is_barrier() => {
+                Err(error) if room.payload.is_exclusive() => {
                     self.answer(room, Err(Failure::Kernel(error)));
                 }
                 Err(_) => {

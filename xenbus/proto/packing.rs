@@ -3,9 +3,9 @@
 //! How the data of a transfer is laid out in our own pages.
 //!
 //! A frontend may use any sectors of any page, so its data can have gaps anywhere. A disk wants whole
-//! blocks in memory without gaps. So the data is packed: every page of ours is full but the last. A
-//! [`Piece`] is the largest part that lies within one page on either side, which is what one grant
-//! copy can move.
+//! blocks in memory without gaps. So the data is packed: every page of ours is full but the last. Of data
+//! that is only a part of its first block, the rest of the block comes before. A [`Piece`] is the largest
+//! part that lies within one page on either side, which is what one grant copy can move.
 
 use crate::blkif::PAGE_SIZE;
 use crate::number::GrantRef;
@@ -52,22 +52,22 @@ pub struct Pieces<'a> {
 }
 
 impl Transfer {
-    /// How many pages of ours the data needs.
+    /// How many pages of ours its blocks need.
     #[inline]
     pub const fn pages(&self) -> usize {
-        self.len().div_ceil(PAGE_SIZE) as usize
+        self.blocks_len().div_ceil(PAGE_SIZE) as usize
     }
 }
 
-/// The pieces to copy for a transfer of these segments.
+/// The pieces to copy for a transfer of these segments, whose blocks begin so many bytes before it.
 #[inline]
-pub fn pieces(segments: &[Segment]) -> Pieces<'_> {
+pub fn pieces(segments: &[Segment], bytes_before: u32) -> Pieces<'_> {
     Pieces {
         segments: segments.iter(),
         gref: GrantRef(0),
         remote_offset: 0,
         left: 0,
-        position: 0,
+        position: bytes_before,
     }
 }
 
@@ -126,6 +126,7 @@ mod tests {
             sectors: 1000,
             read_only: false,
             logical_block_size: 512,
+            partial_blocks: false,
             indirect_segments: 0,
             discard: Discards::Refused,
         };
@@ -138,7 +139,7 @@ mod tests {
 
     fn packed(sectors: &[(u8, u8)]) -> Vec<(u32, u16, usize, u16, u16)> {
         let (transfer, room) = transfer(sectors);
-        pieces(transfer.segments(&room))
+        pieces(transfer.segments(&room), 0)
             .map(|p| (p.gref.0, p.remote_offset, p.page, p.local_offset, p.len))
             .collect()
     }
@@ -186,7 +187,7 @@ mod tests {
                 let (transfer, room) = transfer(&all);
                 let segments = transfer.segments(&room);
                 let mut position = 0;
-                for piece in pieces(segments) {
+                for piece in pieces(segments, 0) {
                     assert_eq!(
                         piece.page * 4096 + usize::from(piece.local_offset),
                         position
@@ -198,7 +199,7 @@ mod tests {
                 }
                 assert_eq!(position, transfer.len() as usize);
                 assert_eq!(transfer.pages(), position.div_ceil(4096));
-                assert!(pieces(segments).count() <= max_pieces(segments.len()));
+                assert!(pieces(segments, 0).count() <= max_pieces(segments.len()));
             }
         }
     }

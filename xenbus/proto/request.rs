@@ -10,7 +10,10 @@
 //! or thousands of them. All else is small and is copied freely.
 
 use crate::abi::Abi;
-use crate::blkif::Opcode;
+use crate::blkif::{
+    Opcode,
+    SECTOR_SIZE, //
+};
 use crate::slot::RawSlot;
 
 mod discard;
@@ -40,11 +43,26 @@ pub struct DiskLimits {
     pub read_only: bool,
     /// Bytes of the smallest unit the disk can read or write, a power of two of at least 512.
     pub logical_block_size: u32,
+    /// Whether requests for parts of such blocks are taken.
+    pub partial_blocks: bool,
     /// The most segments of an indirect request; 0 when there are none. More than
     /// [`Indirect::MAX_SEGMENTS`] are never taken.
     pub indirect_segments: u16,
     /// Which discards are done.
     pub discard: Discards,
+}
+
+impl DiskLimits {
+    /// How many sectors the smallest unit is, at most 65536.
+    #[inline]
+    const fn sectors_of_block(&self) -> u64 {
+        // CAST: widening.
+        match (self.logical_block_size / SECTOR_SIZE) as u64 {
+            0 => 1,
+            many if many > 1 << 16 => 1 << 16,
+            sectors => sectors,
+        }
+    }
 }
 
 /// Which discards are done.

@@ -4,6 +4,7 @@
 
 use super::reject::Reason;
 use super::transfer::{
+    check_partial,
     check_range,
     start_of,
     Sector, //
@@ -72,12 +73,27 @@ impl Discard {
         }
         let start = start_of(raw, abi);
         let sectors = u64::from_le_bytes(raw.field(abi.segments_offset()));
-        check_range(start, sectors, limits)?;
+        let end = check_range(start, sectors, limits)?;
+        let partial = limits.sectors_of_block().wrapping_sub(1);
+        let (first, end) = match (start | end) & partial {
+            0 => (start, end),
+            // It could not be erased for good.
+            _ if secure => return Err(Reason::Misaligned { start, sectors }),
+            _ => {
+                check_partial(start, sectors, limits)?;
+                whole_blocks(start, end, partial)
+            }
+        };
         // INVARIANT: Just checked, and there is a sector.
-        Ok((sectors != 0).then_some(Self {
-            start: Sector(start),
-            sectors,
+        Ok((end > first).then_some(Self {
+            start: Sector(first),
+            sectors: end.wrapping_sub(first),
             secure,
         }))
     }
+}
+
+/// The blocks that lie within a range: a disk may leave alone what it is told to forget.
+fn whole_blocks(start: u64, end: u64, partial: u64) -> (u64, u64) {
+    (start.wrapping_add(partial) & !partial, end & !partial)
 }

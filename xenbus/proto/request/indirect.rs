@@ -86,8 +86,7 @@ impl Indirect {
         let places = usize::from(self.stored.count)..self.count();
         let room = room.get_mut(places).ok_or(Reason::TooManySegments)?;
         let page = page.get(..PAGE_SIZE as usize).unwrap_or(page);
-        self.stored
-            .store(page, room, self.start, limits.logical_block_size)?;
+        self.stored.store(page, room, self.start, limits)?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! A segment: where a part of a request's data is in the frontend's memory.
 
 use super::reject::Reason;
+use super::DiskLimits;
 use crate::blkif::{
     PAGE_SIZE,
     SECTORS_PER_PAGE,
@@ -79,23 +80,26 @@ pub(super) struct Stored {
     pub(super) count: u16,
     /// Their sectors together.
     pub(super) sectors: u32,
+    /// One of them is not whole blocks.
+    pub(super) broken: bool,
 }
 
 impl Stored {
     /// Reads segments as they follow each other in an entry or in an indirect page, until the room
     /// or the bytes end. `start` is the sector of the request.
     ///
-    /// Every segment holds whole blocks of the disk, or a whole page of a larger block. Where in
-    /// its page it starts does not matter to the disk, so neither to us (nor to Linux's backend).
+    /// Every segment holds whole blocks of the disk, or a whole page of a larger block, unless parts
+    /// of blocks are taken too. Where in its page it starts does not matter to the disk, so neither to
+    /// us (nor to Linux's backend).
     #[inline]
     pub(super) fn store(
         &mut self,
         bytes: &[u8],
         room: &mut [Segment],
         start: u64,
-        logical_block_size: u32,
+        limits: &DiskLimits,
     ) -> Result<(), Reason> {
-        let partial = (logical_block_size.min(PAGE_SIZE) / SECTOR_SIZE).wrapping_sub(1);
+        let partial = (limits.logical_block_size.min(PAGE_SIZE) / SECTOR_SIZE).wrapping_sub(1);
         let entries = bytes
             .chunks_exact(8)
             .filter_map(|entry| entry.first_chunk());
@@ -103,10 +107,13 @@ impl Stored {
             let segment = Segment::parse(*entry)?;
             let sectors = segment.sectors();
             if sectors & partial != 0 {
-                return Err(Reason::Misaligned {
-                    start,
-                    sectors: sectors.into(),
-                });
+                if !limits.partial_blocks {
+                    return Err(Reason::Misaligned {
+                        start,
+                        sectors: sectors.into(),
+                    });
+                }
+                self.broken = true;
             }
             *place = segment;
             // Neither wraps: no request has more than 4096 segments of 8 sectors.

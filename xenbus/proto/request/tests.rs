@@ -14,6 +14,7 @@ const LIMITS: DiskLimits = DiskLimits {
     sectors: 1000,
     read_only: false,
     logical_block_size: 512,
+    partial_blocks: false,
     indirect_segments: 0,
     discard: Discards::Refused,
 };

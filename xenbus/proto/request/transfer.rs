@@ -26,12 +26,18 @@ pub struct Sector(pub u64);
 /// # Invariants
 ///
 /// There is at least one segment, `sectors` is the sum of theirs, and `start + sectors` is within
-/// the [`DiskLimits`] it was parsed with.
+/// the [`DiskLimits`] it was parsed with. `before` and `after` are less than a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Transfer {
     start: Sector,
     sectors: u32,
     count: u16,
+    /// Sectors of the first block that come before it.
+    before: u16,
+    /// Sectors of the last block that come after it.
+    after: u16,
+    /// Some segment is not whole blocks.
+    broken: bool,
 }
 
 impl Transfer {
@@ -52,6 +58,38 @@ impl Transfer {
     #[expect(clippy::len_without_is_empty)]
     pub const fn len(&self) -> u32 {
         self.sectors.wrapping_mul(SECTOR_SIZE)
+    }
+
+    /// Whether it is only a part of some block of the disk: its first or its last.
+    #[inline]
+    pub const fn is_partial(&self) -> bool {
+        self.before | self.after != 0
+    }
+
+    /// Whether the disk cannot work on the pages themselves: blocks would have gaps in memory.
+    #[inline]
+    pub const fn must_be_packed(&self) -> bool {
+        self.broken || self.is_partial()
+    }
+
+    /// The first sector of its first block.
+    #[inline]
+    pub const fn blocks_start(&self) -> Sector {
+        Sector(self.start.0.wrapping_sub(self.before as u64))
+    }
+
+    /// How many bytes of its first block come before it.
+    #[inline]
+    pub const fn bytes_before(&self) -> u32 {
+        (self.before as u32).wrapping_mul(SECTOR_SIZE)
+    }
+
+    /// How many bytes its blocks are together.
+    #[inline]
+    pub const fn blocks_len(&self) -> u32 {
+        // None wraps: it is at most two blocks more than the transfer.
+        let around = (self.before as u32).wrapping_add(self.after as u32);
+        self.len().wrapping_add(around.wrapping_mul(SECTOR_SIZE))
     }
 
     /// How many segments.
@@ -86,7 +124,7 @@ impl Transfer {
         let start = start_of(raw, abi);
         let bytes = raw.bytes().get(abi.segments_offset()..).unwrap_or_default();
         let mut stored = Stored::default();
-        stored.store(bytes, room, start, limits.logical_block_size)?;
+        stored.store(bytes, room, start, limits)?;
         Self::new(start, stored, limits)
     }
 
@@ -120,13 +158,26 @@ impl Transfer {
     /// A transfer of segments that were stored, at least one, if it fits the disk.
     #[inline]
     pub(super) fn new(start: u64, stored: Stored, limits: &DiskLimits) -> Result<Self, Reason> {
-        let Stored { count, sectors } = stored;
-        check_range(start, sectors.into(), limits)?;
+        let Stored {
+            count,
+            sectors,
+            broken,
+        } = stored;
+        let end = check_range(start, sectors.into(), limits)?;
+        let partial = limits.sectors_of_block().wrapping_sub(1);
+        let (before, after) = (start & partial, end.wrapping_neg() & partial);
+        if before | after != 0 {
+            check_partial(start, sectors.into(), limits)?;
+        }
         // INVARIANT: Just checked; the rest is the caller's part.
         Ok(Self {
             start: Sector(start),
             sectors,
             count,
+            // CAST: They are less than a block, which is at most 65536 sectors.
+            before: before as u16,
+            after: after as u16,
+            broken,
         })
     }
 }
@@ -143,15 +194,21 @@ pub(super) fn start_of(raw: &RawSlot, abi: Abi) -> u64 {
     u64::from_le_bytes(raw.field(abi.sector_offset()))
 }
 
-/// A range starts and ends on a block boundary, and lies on the disk.
+/// A range lies on the disk; returns its end.
 #[inline]
-pub(super) fn check_range(start: u64, sectors: u64, limits: &DiskLimits) -> Result<(), Reason> {
-    let end = start.checked_add(sectors);
-    if end.is_none_or(|end| end > limits.sectors) {
-        return Err(Reason::OutOfRange { start, sectors });
+pub(super) fn check_range(start: u64, sectors: u64, limits: &DiskLimits) -> Result<u64, Reason> {
+    match start.checked_add(sectors) {
+        Some(end) if end <= limits.sectors => Ok(end),
+        _ => Err(Reason::OutOfRange { start, sectors }),
     }
-    let partial = u64::from(limits.logical_block_size / SECTOR_SIZE).wrapping_sub(1);
-    if (start | sectors) & partial == 0 {
+}
+
+/// A range that starts or ends within a block is taken, and the disk has the whole of its blocks.
+#[cold]
+pub(super) fn check_partial(start: u64, sectors: u64, limits: &DiskLimits) -> Result<(), Reason> {
+    let block = limits.sectors_of_block();
+    let end = start.wrapping_add(sectors).checked_next_multiple_of(block);
+    if limits.partial_blocks && end.is_some_and(|end| end <= limits.sectors) {
         Ok(())
     } else {
         Err(Reason::Misaligned { start, sectors })

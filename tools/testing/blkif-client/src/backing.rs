@@ -75,6 +75,11 @@ impl Disk {
         Ok(self.sysfs("size")?.parse()?)
     }
 
+    /// The bytes of its blocks.
+    pub fn block_size(&self) -> Result<u64> {
+        Ok(self.sysfs("queue/logical_block_size")?.parse()?)
+    }
+
     /// Whether the device has a volatile write cache, so that flushes mean something.
     pub fn has_write_cache(&self) -> Result<bool> {
         Ok(self.sysfs("queue/write_cache")? == "write back")
@@ -115,10 +120,15 @@ impl Disk {
     ) -> Result<()> {
         let device = self.open_direct()?;
         let mut memory = Aligned([0; PAGE_SIZE]);
-        for number in start..start + count {
-            let sector = &mut memory.0[..SECTOR_SIZE];
-            device.read_exact_at(sector, number * SECTOR_SIZE as u64)?;
-            act(number, sector)?;
+        let per_page = (PAGE_SIZE / SECTOR_SIZE) as u64;
+        // Whole pages: the device's blocks may be as large.
+        for page in start / per_page..(start + count).div_ceil(per_page) {
+            device.read_exact_at(&mut memory.0, page * PAGE_SIZE as u64)?;
+            for (number, sector) in (page * per_page..).zip(memory.0.chunks_exact(SECTOR_SIZE)) {
+                if (start..start + count).contains(&number) {
+                    act(number, sector)?;
+                }
+            }
         }
         Ok(())
     }

@@ -51,6 +51,7 @@ impl Moves<'_> {
         DiskLimits {
             read_only: shape & 1 != 0,
             logical_block_size: 512 << ((shape >> 1) & 7),
+            partial_blocks: shape & 0x20 != 0,
             indirect_segments: if shape & 0x10 != 0 { u16::MAX } else { 0 },
             discard: match shape >> 6 {
                 0 => Discards::Refused,
@@ -186,7 +187,14 @@ fn check_range(start: u64, sectors: u64, limits: &DiskLimits) {
     let end = start.checked_add(sectors);
     assert!(end.is_some_and(|end| end <= limits.sectors));
     let block = u64::from(limits.logical_block_size / 512);
-    assert_eq!((start % block, sectors % block), (0, 0));
+    assert!(limits.partial_blocks || (start % block, sectors % block) == (0, 0));
+}
+
+/// What the disk is asked for is whole blocks that it has.
+fn check_blocks((start, sectors): (u64, u32), limits: &DiskLimits) {
+    let block = u64::from(limits.logical_block_size / 512);
+    assert_eq!((start % block, u64::from(sectors) % block), (0, 0));
+    assert!(start + u64::from(sectors) <= limits.sectors);
 }
 
 fn check_transfer(transfer: &Transfer, limits: &DiskLimits, room: &[Segment]) {
@@ -201,14 +209,24 @@ fn check_transfer(transfer: &Transfer, limits: &DiskLimits, room: &[Segment]) {
     }
     assert_eq!(length, transfer.len());
 
-    let mut position = 0;
-    for piece in pieces(segments) {
+    let before = transfer.bytes_before() as usize;
+    let blocks = (transfer.blocks_start().0, transfer.blocks_len() / 512);
+    check_blocks(blocks, limits);
+    assert_eq!(512 * (transfer.start().0 - blocks.0) as usize, before);
+    assert!(transfer.must_be_packed() || (before, transfer.blocks_len()) == (0, length));
+
+    let mut position = before;
+    for piece in pieces(segments, transfer.bytes_before()) {
         assert_eq!(
             4096 * piece.page + usize::from(piece.local_offset),
             position
         );
         position += usize::from(piece.len);
     }
-    assert_eq!(position, length as usize);
-    assert_eq!(transfer.pages(), position.div_ceil(4096));
+    assert_eq!(position, before + length as usize);
+    assert!(position <= transfer.blocks_len() as usize);
+    assert_eq!(
+        transfer.pages(),
+        transfer.blocks_len().div_ceil(4096) as usize
+    );
 }

@@ -4,7 +4,10 @@
 #
 # On a clock that other work on the machine stops, this says nothing: it wants a machine that counts instructions.
 #
-#     tools/testing/vm/xen-run --icount tools/testing/selftests/run ICOUNT=1 xen/fairness.sh
+#     tools/testing/vm/xen-run --icount tools/testing/selftests/run MACHINE='xen icount' xen/fairness.sh
+#
+# machine: icount
+# timeout: 600
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh
@@ -41,7 +44,7 @@ be_greedy() { # OPTION…
 
 expect_no_more_than_twice() { # OPTION…
     local alone disturbed
-    [ -n "${ICOUNT:-}" ] || skip "the machine's clock is not its own: ICOUNT is not set"
+    [ "${MACHINE:-}" = 'xen icount' ] || skip "the machine's clock is not its own: it was not started with --icount"
     attach_both
     alone=$(quiet_p99)
     be_greedy "$@"

@@ -186,3 +186,46 @@ fn an_empty_disk_has_nothing_to_read() {
     };
     assert!(parse_one(READ, 0, &[(0, 0)], &empty).is_err());
 }
+
+/// R23: a transfer that is a part of blocks says which blocks, and where it lies in them.
+#[test]
+fn parts_of_blocks_are_taken_with_their_blocks() {
+    const PARTS_OF_4K: DiskLimits = DiskLimits {
+        partial_blocks: true,
+        ..BLOCKS_OF_4K
+    };
+    // Start and segments; the blocks' first sector and bytes, the bytes before, whether it is partial.
+    let table: [(u64, Segments, u64, u32, u32, bool); 6] = [
+        (8, FULL, 8, 4096, 0, false),
+        (8, &[(0, 6), (3, 3)], 8, 4096, 0, false),
+        (0, ONE_SECTOR, 0, 4096, 0, true),
+        (7, ONE_SECTOR, 0, 4096, 3584, true),
+        (999, ONE_SECTOR, 992, 4096, 3584, true),
+        (4, &[(0, 7), (0, 1)], 0, 8192, 2048, true),
+    ];
+    for (start, segments, first, bytes, before, partial) in table {
+        let Ok(Request::Write(transfer)) = parse_one(WRITE, start, segments, &PARTS_OF_4K) else {
+            panic!("refused at {start}");
+        };
+        assert_eq!(transfer.start(), Sector(start));
+        assert_eq!(
+            (transfer.blocks_start(), transfer.blocks_len()),
+            (Sector(first), bytes)
+        );
+        assert_eq!(
+            (transfer.bytes_before(), transfer.is_partial()),
+            (before, partial)
+        );
+        assert_eq!(transfer.must_be_packed(), segments != FULL);
+        assert_eq!(transfer.pages(), bytes as usize / 4096);
+    }
+    // The disk has only a part of its last block.
+    let cut = DiskLimits {
+        sectors: 1001,
+        ..PARTS_OF_4K
+    };
+    assert_eq!(
+        parse_one(READ, 1000, ONE_SECTOR, &cut),
+        Err(refused(misaligned(1000, 1)))
+    );
+}

@@ -100,3 +100,27 @@ fn invalid_discards_are_refused_with_a_reason() {
         }
     }
 }
+
+/// What is forgotten are the blocks that are whole; what is to be erased for good has to be whole.
+#[test]
+fn parts_of_blocks_are_not_forgotten() {
+    let limits = DiskLimits {
+        partial_blocks: true,
+        discard: Discards::Secure,
+        ..DISCARD_BLOCKS_OF_4K
+    };
+    let discarded = |start, sectors| match parse_discard(Abi::X86_64, 0, start, sectors, &limits) {
+        Ok(Parsed::Request(Request::Discard(discard))) => {
+            discard.map(|discard| (discard.start().0, discard.sectors()))
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(discarded(1, 20), Some((8, 8)));
+    assert_eq!(discarded(8, 9), Some((8, 8)));
+    assert_eq!(discarded(1, 14), None);
+    assert_eq!(discarded(3, 2), None);
+    assert_eq!(
+        parse_discard(Abi::X86_64, 1, 1, 20, &limits),
+        Err(refused(misaligned(1, 20)))
+    );
+}

@@ -236,10 +236,13 @@ fn published_size(bed: &Bed) -> Result<()> {
         published == real,
         "the backend says {published} sectors, the device has {real}"
     );
-    let sector_size = frontend.vbd.backend_number("sector-size")?;
+    let (published, real) = (
+        frontend.vbd.backend_number("sector-size")?,
+        bed.disk.block_size()?,
+    );
     ensure!(
-        sector_size == 512,
-        "the backend's sector-size is {sector_size}"
+        published == real,
+        "the backend's sector-size is {published}, the device's blocks have {real}"
     );
     frontend.detach()
 }

@@ -77,11 +77,16 @@ fn oracle(raw: &[u8; 112], abi: Abi, limits: &DiskLimits, tables: &Tables) -> Ve
     }
 }
 
-/// Whether a range of sectors can be touched.
+/// Whether a range of sectors can be touched, and all of the blocks that it has parts of.
 fn fits(start: u64, sectors: u128, limits: &DiskLimits) -> bool {
     let block = u128::from(limits.logical_block_size);
     let (from, length) = (u128::from(start) * 512, sectors * 512);
-    from % block == 0 && length % block == 0 && from + length <= u128::from(limits.sectors) * 512
+    let size = u128::from(limits.sectors) * 512;
+    if from + length > size {
+        return false;
+    }
+    let whole = from % block == 0 && length % block == 0;
+    whole || (limits.partial_blocks && (from + length).next_multiple_of(block) <= size)
 }
 
 fn oracle_of_data(
@@ -108,8 +113,8 @@ fn oracle_of_data(
             .filter(|sector| (segment[4]..=segment[5]).contains(sector))
             .collect();
         let length = 512 * sectors.len() as u32;
-        if segment[5] > 7 || sectors.is_empty() || length % limits.logical_block_size.min(4096) != 0
-        {
+        let whole = length % limits.logical_block_size.min(4096) == 0;
+        if segment[5] > 7 || sectors.is_empty() || !(whole || limits.partial_blocks) {
             return ERROR;
         }
         pieces.push((page, 512 * u32::from(segment[4]), length));
@@ -125,6 +130,20 @@ fn oracle_of_data(
     }
 }
 
+/// Of the blocks, those are forgotten that lie within the range.
+fn oracle_of_partial_discard(secure: bool, start: u64, end: u64, block: u64) -> Verdict {
+    let (first, end) = (start.next_multiple_of(block), end / block * block);
+    match first < end {
+        _ if secure => ERROR,
+        true => Verdict::Discards {
+            start: first,
+            sectors: end - first,
+            secure,
+        },
+        false => Verdict::Nothing,
+    }
+}
+
 fn oracle_of_discard(flags: u8, start: u64, sectors: u64, limits: &DiskLimits) -> Verdict {
     let secure = flags % 2 == 1;
     match limits.discard {
@@ -134,6 +153,10 @@ fn oracle_of_discard(flags: u8, start: u64, sectors: u64, limits: &DiskLimits) -
     }
     if limits.read_only || !fits(start, sectors.into(), limits) {
         return ERROR;
+    }
+    let block = u64::from(limits.logical_block_size / 512);
+    if start % block != 0 || sectors % block != 0 {
+        return oracle_of_partial_discard(secure, start, start + sectors, block);
     }
     match sectors {
         0 => Verdict::Nothing,
@@ -208,6 +231,7 @@ prop_compose! {
         sectors in prop_oneof![Just(0), 0u64..200, 0u64..40_000, Just(u64::MAX), any::<u64>()],
         read_only in proptest::bool::weighted(0.3),
         logical_block_size in prop_oneof![4 => Just(512u32), 1 => (9u32..=16).prop_map(|shift| 1 << shift)],
+        partial_blocks in any::<bool>(),
         indirect_segments in prop_oneof![Just(0), Just(256), Just(u16::MAX), any::<u16>()],
         discard in prop_oneof![Just(Discards::Refused), Just(Discards::Ordinary), Just(Discards::Secure)],
     ) -> DiskLimits {
@@ -215,6 +239,7 @@ prop_compose! {
             sectors,
             read_only,
             logical_block_size,
+            partial_blocks,
             indirect_segments,
             discard,
         }
