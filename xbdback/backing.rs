@@ -129,6 +129,11 @@ impl Backing {
         self.named
     }
 
+    /// Whether others may write to it at the same time.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.named.mode == Mode::Shared
+    }
+
     /// The open device.
     pub(crate) fn disk(&self) -> Arc<Disk> {
         self.disk.clone()

@@ -17,6 +17,9 @@
 //! 5. [`Worker::complete`]: the data of reads is copied, pages are unmapped, one hypercall each for all;
 //! 6. [`Worker::answer`]: the answers are put on the ring, and shown to the guest once per round.
 //!
+//! A write of a part of a block goes to the disk twice: it is read with its blocks first, and completed by
+//! being written ([`Worker::completed`]).
+//!
 //! This file is the thread's own: when it works, waits, and ends. The steps are in `drain/start.rs` and
 //! `drain/complete.rs`.
 

@@ -174,7 +174,7 @@ impl Job {
         )
     }
 
-    /// The first sector that is left to be done.
+    /// Where the disk is to start: at a whole block, and with what is left of a discard.
     #[inline]
     pub(crate) fn sector(&self) -> u64 {
         match (self.transfer(), self.discard()) {

@@ -88,8 +88,8 @@ impl Mover {
 
     /// Whether a transfer is to be copied rather than mapped.
     #[inline]
-    pub(crate) fn prefers_copy(&self, transfer: &Transfer) -> bool {
-        self.kept.is_none() && transfer.len() <= self.copy_max || transfer.must_be_packed()
+    pub(crate) fn copies(&self, transfer: &Transfer) -> bool {
+        transfer.must_be_packed() || self.kept.is_none() && transfer.len() <= self.copy_max
     }
 
     /// Plans to have the data of a request copied. It has the pages for it.

@@ -47,7 +47,7 @@ xenbus::module_parameters! {
     discard: bool = Switch::new(true), 0o644,
         "Offers discard, when the disk can. Default is Y.";
     partial_blocks: bool = Switch::new(true), 0o644,
-        "Takes requests for parts of the device's blocks, of 4096 bytes for example: reads the block, changes it and writes it. Default is Y, N refuses them.";
+        "Takes requests for parts of the device's blocks, of 4096 bytes for example: reads the block, changes it and writes it. Not on shared disks. Default is Y, N refuses them.";
     measure_latency: bool = Switch::new(false), 0o644,
         "Measures how long requests take, for the histograms in debugfs. Default is N.";
 }

@@ -43,8 +43,9 @@ use xenbus_proto::{
     number::DomainId, //
 };
 
-/// Pages that are never given up: those of the largest direct request.
-pub(crate) const RESERVE: usize = MAX_SEGMENTS;
+/// Pages that are never given up: those of the largest direct request, which may be one more than it has
+/// segments when it lies across blocks of a page.
+pub(crate) const RESERVE: usize = MAX_SEGMENTS.saturating_add(1);
 
 /// The stock of one ring. It has one owner, the ring's thread.
 pub(crate) struct Pool {
@@ -88,13 +89,8 @@ impl Pool {
     }
 
     fn new_room(&self, flags: Flags) -> Result<KBox<Room>> {
-        let mut room = Io::new(
-            self.completions.clone(),
-            Job::new(flags)?,
-            MAX_SEGMENTS,
-            flags,
-        )?;
-        room.reserve(MAX_SEGMENTS, flags)?;
+        let mut room = Io::new(self.completions.clone(), Job::new(flags)?, RESERVE, flags)?;
+        room.reserve(RESERVE, flags)?;
         Ok(room)
     }
 

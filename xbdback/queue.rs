@@ -161,7 +161,7 @@ impl Queue {
             offered: Offered {
                 indirect_segments: vbd.abilities.indirect_segments,
                 discard: backing.discards(&vbd.abilities),
-                partial_blocks: params::partial_blocks.value(),
+                partial_blocks: params::partial_blocks.value() && !backing.is_shared(),
             },
             reporter,
         })?;

@@ -278,7 +278,6 @@ impl Vbd {
     pub(crate) fn remove(self: &Arc<Self>, why: Unbinding) {
         *self.gone.lock() = why == Unbinding::Gone;
         self.removing.store(true, Release);
-        waiting::forget(self);
         self.kick();
         if watch::in_xenwatch() {
             return;
@@ -405,7 +404,10 @@ impl Vbd {
                 self.hold(state, None);
                 state.failed = false;
             }
-            Action::Finish => self.finished.store(true, Release),
+            Action::Finish => {
+                waiting::forget(self);
+                self.finished.store(true, Release);
+            }
             Action::Complain(number) => self.log.lock().say(&Message::InvalidFrontendState {
                 path: self.id.dev.nodename().to_bytes(),
                 state: number,
@@ -448,25 +450,20 @@ impl Vbd {
             }
             Err(error) => {
                 state.failed = true;
-                self.wait_for_device(error, &before);
+                if error == EBUSY {
+                    waiting::wait(self, &before);
+                }
             }
-        }
-    }
-
-    /// If what could not be opened is in use, it is tried again when another disk lets go of it.
-    fn wait_for_device(self: &Arc<Self>, error: Error, before: &Moment) {
-        if let (EBUSY, Some(named)) = (error, Named::read(self.id.dev.nodename())) {
-            waiting::wait(self, named.number, before);
         }
     }
 
     /// Keeps this open instead of what is.
     fn hold(&self, state: &mut State, backing: Option<Backing>) {
         *self.open.lock() = backing.as_ref().map(Backing::named);
-        if let Some(closed) = core::mem::replace(&mut state.backing, backing) {
-            let device = closed.named().number;
+        let closed = core::mem::replace(&mut state.backing, backing);
+        if closed.is_some() {
             drop(closed);
-            waiting::released(device);
+            waiting::released();
         }
     }
 

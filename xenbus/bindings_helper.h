@@ -74,8 +74,8 @@ struct xenbus_shrinker {
 int xenbus_helper_shrinker_init(struct xenbus_shrinker *ours, struct xenbus_doorbell *bell);
 void xenbus_helper_shrinker_free(struct xenbus_shrinker *ours);
 
-void xenbus_helper_shared_lock(void);
-void xenbus_helper_shared_unlock(void);
+unsigned int xenbus_helper_shared_lock(void);
+void xenbus_helper_shared_unlock(unsigned int flags);
 
 void xenbus_helper_sleep_until_stopped(void);
 void xenbus_helper_memalloc_noio(void);

@@ -360,14 +360,17 @@ EXPORT_SYMBOL_GPL(xenbus_helper_llist_take);
 
 static DEFINE_MUTEX(shared);
 
-void xenbus_helper_shared_lock(void)
+/* Memory is allocated under it without waiting for disks, whose threads may want it too. */
+unsigned int xenbus_helper_shared_lock(void)
 {
 	mutex_lock(&shared);
+	return memalloc_noio_save();
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_shared_lock);
 
-void xenbus_helper_shared_unlock(void)
+void xenbus_helper_shared_unlock(unsigned int flags)
 {
+	memalloc_noio_restore(flags);
 	mutex_unlock(&shared);
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_shared_unlock);

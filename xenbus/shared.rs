@@ -7,6 +7,7 @@
 
 use crate::bindings;
 use core::cell::UnsafeCell;
+use kernel::prelude::*;
 
 /// A value under the lock.
 pub struct Shared<T>(UnsafeCell<T>);
@@ -14,21 +15,20 @@ pub struct Shared<T>(UnsafeCell<T>);
 // SAFETY: The value is used by one thread at a time, under the lock.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
-/// The lock, held until this is dropped.
-struct Locked;
+/// The lock, held until this is dropped. It has what the thread's allocations were like before.
+struct Locked(c_uint);
 
 impl Locked {
     fn new() -> Self {
         // SAFETY: May sleep, as its callers are threads.
-        unsafe { bindings::xenbus_helper_shared_lock() };
-        Self
+        Self(unsafe { bindings::xenbus_helper_shared_lock() })
     }
 }
 
 impl Drop for Locked {
     fn drop(&mut self) {
         // SAFETY: The lock is held by this thread, as references to this are not handed out.
-        unsafe { bindings::xenbus_helper_shared_unlock() };
+        unsafe { bindings::xenbus_helper_shared_unlock(self.0) };
     }
 }
 

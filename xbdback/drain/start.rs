@@ -49,11 +49,16 @@ impl Worker {
 
     /// Starts a request that has to be alone, if nothing else is with the disk.
     fn start_exclusive(&mut self) {
-        if self.submitted > 0 || !self.waiting.is_empty() || !self.discards.are_none() {
+        if self.submitted > 0 || !self.discards.are_none() {
             return;
         }
-        // The barrier came after the others.
-        let Some(room) = self.exclusive.pop().or_else(|| self.barrier.take()) else {
+        // Writes that are in flight together have no order. The barrier came after all of them, and after
+        // what waits for memory, which they may have.
+        let room = match self.exclusive.pop() {
+            None if self.waiting.is_empty() => self.barrier.take(),
+            next => next,
+        };
+        let Some(room) = room else {
             return;
         };
         let alone = match &mut self.passage {
@@ -196,7 +201,7 @@ impl Worker {
             }
             Some(transfer) => {
                 self.count_segments(transfer.count());
-                if self.mover.prefers_copy(&transfer) || self.mover.plan_mapping(room).is_err() {
+                if self.mover.copies(&transfer) || self.mover.plan_mapping(room).is_err() {
                     return self.plan_copy(room, transfer);
                 }
                 Ok(())
@@ -226,7 +231,8 @@ impl Worker {
 
     /// Whether no other request of this ring is being done.
     fn alone(&self) -> bool {
-        self.submitted == 0 && self.jobs.is_empty() && self.indirect.is_empty()
+        let none_is_next = self.runs_alone || self.exclusive.is_empty();
+        self.submitted == 0 && self.jobs.is_empty() && self.indirect.is_empty() && none_is_next
     }
 
     /// Step 3: maps pages, and copies the data of writes.
@@ -301,7 +307,9 @@ impl Worker {
         let Some(operation) = room.payload.operation() else {
             return self.answer(room, Ok(()));
         };
-        self.reporter.submits(&mut room.payload);
+        if !room.payload.has_blocks {
+            self.reporter.submits(&mut room.payload);
+        }
         let sector = room.payload.sector();
         let merging = room.payload.merging;
         match room.submit(operation, sector, merging) {

@@ -4,7 +4,6 @@
 
 use super::reject::Reason;
 use super::transfer::{
-    check_partial,
     check_range,
     start_of,
     Sector, //
@@ -77,12 +76,9 @@ impl Discard {
         let partial = limits.sectors_of_block().wrapping_sub(1);
         let (first, end) = match (start | end) & partial {
             0 => (start, end),
-            // It could not be erased for good.
-            _ if secure => return Err(Reason::Misaligned { start, sectors }),
-            _ => {
-                check_partial(start, sectors, limits)?;
-                whole_blocks(start, end, partial)
-            }
+            _ if limits.partial_blocks && !secure => whole_blocks(start, end, partial),
+            // What has to be erased for good, has to be whole.
+            _ => return Err(Reason::Misaligned { start, sectors }),
         };
         // INVARIANT: Just checked, and there is a sector.
         Ok((end > first).then_some(Self {

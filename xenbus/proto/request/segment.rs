@@ -81,7 +81,7 @@ pub(super) struct Stored {
     /// Their sectors together.
     pub(super) sectors: u32,
     /// One of them is not whole blocks.
-    pub(super) broken: bool,
+    pub(super) ragged: bool,
 }
 
 impl Stored {
@@ -113,7 +113,7 @@ impl Stored {
                         sectors: sectors.into(),
                     });
                 }
-                self.broken = true;
+                self.ragged = true;
             }
             *place = segment;
             // Neither wraps: no request has more than 4096 segments of 8 sectors.

@@ -37,7 +37,7 @@ pub struct Transfer {
     /// Sectors of the last block that come after it.
     after: u16,
     /// Some segment is not whole blocks.
-    broken: bool,
+    ragged: bool,
 }
 
 impl Transfer {
@@ -69,7 +69,7 @@ impl Transfer {
     /// Whether the disk cannot work on the pages themselves: blocks would have gaps in memory.
     #[inline]
     pub const fn must_be_packed(&self) -> bool {
-        self.broken || self.is_partial()
+        self.ragged || self.is_partial()
     }
 
     /// The first sector of its first block.
@@ -161,7 +161,7 @@ impl Transfer {
         let Stored {
             count,
             sectors,
-            broken,
+            ragged,
         } = stored;
         let end = check_range(start, sectors.into(), limits)?;
         let partial = limits.sectors_of_block().wrapping_sub(1);
@@ -177,7 +177,7 @@ impl Transfer {
             // CAST: They are less than a block, which is at most 65536 sectors.
             before: before as u16,
             after: after as u16,
-            broken,
+            ragged,
         })
     }
 }

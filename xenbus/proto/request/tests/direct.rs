@@ -187,7 +187,7 @@ fn an_empty_disk_has_nothing_to_read() {
     assert!(parse_one(READ, 0, &[(0, 0)], &empty).is_err());
 }
 
-/// R23: a transfer that is a part of blocks says which blocks, and where it lies in them.
+/// R2: a transfer that is a part of blocks says which blocks, and where it lies in them.
 #[test]
 fn parts_of_blocks_are_taken_with_their_blocks() {
     const PARTS_OF_4K: DiskLimits = DiskLimits {

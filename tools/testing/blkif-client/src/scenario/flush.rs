@@ -14,6 +14,7 @@ use crate::ktap::Skip;
 use crate::nullblk::SlowDisk;
 use crate::request::Request;
 use crate::vbd::Spec;
+use crate::wait::patience;
 use crate::wire::{op, RING_SIZE};
 
 /// How long each request takes where the order of two is looked at.
@@ -28,6 +29,7 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario::each("flush/barrier-with-data", |bed| with_data(bed, op::BARRIER)),
         Scenario::each("flush/among-writes-in-flight", among_writes),
         Scenario::once("flush/barrier-across-queues", across_queues),
+        Scenario::once("flush/barriers-without-end-in-one-queue", without_end),
     ]
 }
 
@@ -150,5 +152,48 @@ fn across_queues(bed: &Bed) -> Result<()> {
             "the {what} was done after {elapsed:?}, together with what it waits for"
         );
     }
+    frontend.detach()
+}
+
+/// A queue full of barriers holds up another queue for no more than a few of them.
+fn without_end(bed: &Bed) -> Result<()> {
+    let slow = SlowDisk::new(Duration::from_millis(5))?;
+    let spec = Spec {
+        device: Some(slow.disk.device),
+        ..bed.spec()
+    };
+    let features = Features {
+        queues: 2,
+        ..Features::NONE
+    };
+    let mut frontend = bed.attach_spec_with(&spec, features)?;
+    let barriers = |frontend: &mut Frontend, count| {
+        for _ in 0..count {
+            let barrier = frontend.request(op::BARRIER, 0, 1);
+            frontend.queues[0].post(&barrier);
+        }
+        frontend.queues[0].push();
+    };
+    barriers(&mut frontend, RING_SIZE);
+    for _ in 0..10 {
+        let read = frontend.request(op::READ, 0, 1);
+        frontend.queues[1].post(&read);
+        frontend.queues[1].push();
+        let mut meanwhile = 0;
+        while frontend.queues[1].ring.take().is_none() {
+            let done = frontend.queues[0].answers_within(1, patience())?;
+            ensure!(
+                done.iter().all(|answer| answer.status == 0),
+                "a barrier failed"
+            );
+            barriers(&mut frontend, 1);
+            meanwhile += 1;
+            ensure!(
+                meanwhile < RING_SIZE,
+                "a read waits for {meanwhile} barriers of another queue"
+            );
+        }
+    }
+    frontend.queues[0].answers(RING_SIZE as usize)?;
     frontend.detach()
 }

@@ -151,11 +151,13 @@ fn oracle_of_discard(flags: u8, start: u64, sectors: u64, limits: &DiskLimits) -
         Discards::Ordinary if secure => return UNSUPPORTED,
         _ => {}
     }
-    if limits.read_only || !fits(start, sectors.into(), limits) {
+    let block = u64::from(limits.logical_block_size / 512);
+    let end = u128::from(start) + u128::from(sectors);
+    let whole = start % block == 0 && sectors % block == 0;
+    if limits.read_only || end > limits.sectors.into() || !(whole || limits.partial_blocks) {
         return ERROR;
     }
-    let block = u64::from(limits.logical_block_size / 512);
-    if start % block != 0 || sectors % block != 0 {
+    if !whole {
         return oracle_of_partial_discard(secure, start, start + sectors, block);
     }
     match sectors {
