@@ -91,5 +91,8 @@ impl Discard {
 
 /// The blocks that lie within a range: a disk may leave alone what it is told to forget.
 fn whole_blocks(start: u64, end: u64, partial: u64) -> (u64, u64) {
-    (start.wrapping_add(partial) & !partial, end & !partial)
+    let first = start
+        .checked_add(partial)
+        .map_or(end, |after| after & !partial);
+    (first, end & !partial)
 }

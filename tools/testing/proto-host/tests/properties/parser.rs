@@ -132,15 +132,15 @@ fn oracle_of_data(
 
 /// Of the blocks, those are forgotten that lie within the range.
 fn oracle_of_partial_discard(secure: bool, start: u64, end: u64, block: u64) -> Verdict {
-    let (first, end) = (start.next_multiple_of(block), end / block * block);
-    match first < end {
+    let (first, end) = (start.checked_next_multiple_of(block), end / block * block);
+    match first.filter(|&first| first < end) {
         _ if secure => ERROR,
-        true => Verdict::Discards {
+        Some(first) => Verdict::Discards {
             start: first,
             sectors: end - first,
             secure,
         },
-        false => Verdict::Nothing,
+        None => Verdict::Nothing,
     }
 }
 
