@@ -121,27 +121,25 @@ impl Mover {
     fn try_plan_mapping(&mut self, room: &mut Room) -> Result {
         let count = room.payload.segments().len();
         room.reserve(count, GFP_NOWAIT)?;
-        room.use_mappings(count, |job, part| {
-            job.segments
-                .get(part)
-                .map(|segment| (segment.offset(), segment.len()))
-        })?;
+        room.use_mappings();
         let access = self.access(&room.payload);
         let mut reserved = 0;
         for part in 0..count {
-            let gref = room.payload.segments.get(part).ok_or(EINVAL)?.gref();
-            match self.kept.as_mut().and_then(|kept| kept.take(gref)) {
-                Some(mapping) => room.put_mapping(part, mapping).map_err(|_| EINVAL)?,
-                None => {
-                    // Once there is room for the rest, asking for it does not fail.
-                    if reserved == 0 {
-                        reserved = count.saturating_sub(part);
-                        self.reserve(reserved)?;
-                    }
-                    reserved = reserved.saturating_sub(1);
-                    self.mapper.want(gref, access);
+            let segment = *room.payload.segments.get(part).ok_or(EINVAL)?;
+            let kept = match &mut self.kept {
+                Some(kept) => kept.take(segment.gref()),
+                None => None,
+            };
+            if kept.is_none() {
+                // Once there is room for the rest, asking for it does not fail.
+                if reserved == 0 {
+                    reserved = count.saturating_sub(part);
+                    self.reserve(reserved)?;
                 }
+                reserved = reserved.saturating_sub(1);
+                self.mapper.want(segment.gref(), access);
             }
+            room.add_mapping(segment.offset(), segment.len(), kept)?;
         }
         // Those that were kept after all.
         self.allowance.give(reserved);

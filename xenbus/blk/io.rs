@@ -230,31 +230,41 @@ impl<T: Send + 'static> Io<T> {
         Ok(())
     }
 
-    /// Makes the request's memory of `count` parts of pages that are mapped, or will be:
-    /// [`Io::put_mapping`] says of which. `place` is the offset and the length of a part, in bytes.
+    /// Makes the request's memory of pages that are mapped: of parts that [`Io::add_mapping`] adds.
+    #[inline]
+    pub fn use_mappings(&mut self) {
+        self.forget();
+    }
+
+    /// Adds a part of a page to the request's memory, by its offset and length in bytes. If the page is not
+    /// mapped yet, [`Io::put_mapping`] has to say later which it is.
     ///
     /// # Errors
     ///
-    /// `EINVAL` when there is no room for as many, or when one does not lie in a page.
+    /// `EINVAL` when there is no room for it ([`Io::reserve`]), or when it does not lie in a page.
     #[inline]
-    pub fn use_mappings(
-        &mut self,
-        count: usize,
-        place: impl Fn(&T, usize) -> Option<(u32, u32)>,
-    ) -> Result {
-        self.forget();
-        for index in 0..count {
-            let (offset, len) = place(&self.payload, index).ok_or(EINVAL)?;
-            if offset.saturating_add(len) as usize > PAGE_SIZE {
-                return Err(EINVAL);
-            }
-            // INVARIANT: The page is null, and counted.
-            self.vecs
-                .push_within_capacity(part(core::ptr::null_mut(), offset, len))
-                .map_err(|_| EINVAL)?;
-            self.missing = self.missing.saturating_add(1);
-            self.bytes = self.bytes.saturating_add(len);
+    pub fn add_mapping(&mut self, offset: u32, len: u32, mapping: Option<Mapping>) -> Result {
+        if offset.saturating_add(len) as usize > PAGE_SIZE {
+            return Err(EINVAL);
         }
+        let page = match mapping {
+            Some(mapping) => {
+                let page = mapping.page();
+                self.mappings
+                    .push_within_capacity(mapping)
+                    .map_err(|_| EINVAL)?;
+                page
+            }
+            None => core::ptr::null_mut(),
+        };
+        // INVARIANT: The page is one of `mappings`, or null, and counted.
+        self.vecs
+            .push_within_capacity(part(page, offset, len))
+            .map_err(|_| EINVAL)?;
+        if page.is_null() {
+            self.missing = self.missing.saturating_add(1);
+        }
+        self.bytes = self.bytes.saturating_add(len);
         Ok(())
     }
 
