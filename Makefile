@@ -47,14 +47,17 @@ bench: ## compare with xen-blkback; QUICK=1: a few jobs, PROFILE=1: the function
 
 ## To use it
 
-.PHONY: modules samples install
+.PHONY: modules samples tools install
 modules: ## build the modules into build/modules; KDIR=… for another kernel
 	@$(build-modules) $(kbuild-args)
 
 samples: ## build the modules and the sample driver
 	@$(build-modules) $(kbuild-args) XENBUS_SAMPLES=y
 
-install: ## build and install them for this machine's kernel; KDIR=…, DESTDIR=…
+tools: ## build the tools into build/tools: vndcompress and vnduncompress
+	@$(in-sandbox) tools/build-tools
+
+install: ## build and install the modules for this machine's kernel; KDIR=…, DESTDIR=…
 	@DESTDIR=$(DESTDIR) tools/install $(if $(KDIR),--kdir $(KDIR))
 
 ## To work on it
@@ -67,8 +70,10 @@ fmt: ## format the Rust sources
 	@$(in-sandbox) tools/fmt
 
 doc: ## document the crates that also run on the host, into build/doc
-	@$(in-sandbox) cargo doc --quiet --locked --no-deps --document-private-items \
-		--manifest-path tools/testing/Cargo.toml --target-dir build/doc
+	@for folder in tools/testing tools/vnd; do \
+		$(in-sandbox) cargo doc --quiet --locked --no-deps --document-private-items \
+			--manifest-path $$folder/Cargo.toml --target-dir build/doc || exit; \
+	done
 
 sandbox: ## make the sandbox and the kernel's Rust metadata ahead of time
 	@tools/sandbox make
@@ -78,7 +83,7 @@ sandbox: ## make the sandbox and the kernel's Rust metadata ahead of time
 
 .PHONY: clean clean-cache
 clean: ## remove what was built
-	rm -rf build tools/testing/target
+	rm -rf build tools/testing/target tools/testing/fuzz/target tools/vnd/target
 
 clean-cache: ## remove the sandbox
 	@tools/sandbox clean
