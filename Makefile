@@ -47,7 +47,7 @@ bench: ## compare with xen-blkback; QUICK=1: a few jobs, PROFILE=1: the function
 
 ## To use it
 
-.PHONY: modules samples tools install
+.PHONY: modules samples tools install install-tools
 modules: ## build the modules into build/modules; KDIR=… for another kernel
 	@$(build-modules) $(kbuild-args)
 
@@ -59,6 +59,9 @@ tools: ## build the tools into build/tools: vndcompress and vnduncompress
 
 install: ## build and install the modules for this machine's kernel; KDIR=…, DESTDIR=…
 	@DESTDIR=$(DESTDIR) tools/install $(if $(KDIR),--kdir $(KDIR))
+
+install-tools: ## build and install the tools and the manual pages; PREFIX=…, DESTDIR=…
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) tools/install-tools
 
 ## To work on it
 
