@@ -21,7 +21,7 @@ help: ## show this list
 	@echo
 	@awk -F ' *## *' '/^##/ { print "\n" $$2 } /^[a-z-]+:.*##/ { sub(":.*", "", $$1); printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "Everything but install is done in a sandbox below $(cache),"
+	@echo "Everything but installing is done in a sandbox below $(cache),"
 	@echo "which is made at first use: root, a network and 9 GB of disk are needed for it."
 
 ## To try it

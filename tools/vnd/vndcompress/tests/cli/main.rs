@@ -3,6 +3,7 @@
 //! The programs as a user meets them: run, killed, restarted, and given bad input.
 
 mod bed;
+mod durability;
 mod options;
 mod other_tools;
 mod refusals;
