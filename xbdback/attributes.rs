@@ -2,9 +2,10 @@
 
 //! A disk's files in sysfs, below `/sys/bus/xen-backend/devices/vbd-<domain>-<handle>/`.
 //!
-//! Names and contents are those of xen-blkback, which xentop and others read; `errors_…` are ours.
+//! Names and contents are those of xen-blkback, which xentop and others read; `access` and `errors_…` are ours.
 
 use crate::{
+    named::What,
     statistics::{
         ErrorClass,
         QueueStatistics, //
@@ -15,7 +16,11 @@ use core::fmt::{
     self,
     Write, //
 };
-use xenbus_proto::device::Mode;
+use xenbus::file::Way;
+use xenbus_proto::{
+    device::Mode,
+    text::Escaped, //
+};
 
 xenbus::attribute_groups! {
     /// The files of a disk.
@@ -23,6 +28,7 @@ xenbus::attribute_groups! {
         c"" => {
             c"physical_device" => physical_device,
             c"mode" => mode,
+            c"access" => access,
         },
         c"statistics" => {
             c"oo_req" => |disk, text| total(disk, text, |queue| queue.waits.get()),
@@ -49,21 +55,33 @@ fn errors(disk: &Bound, text: &mut dyn Write, class: ErrorClass) -> fmt::Result 
     writeln!(text, "{sum}")
 }
 
-/// The device that is open; an empty line when none is.
+/// The number of the device that is open, or the path of the file; an empty line when none is.
 fn physical_device(disk: &Bound, text: &mut dyn Write) -> fmt::Result {
-    match disk.vbd.open_device() {
-        Some(open) => writeln!(text, "{:x}:{:x}", open.number.major, open.number.minor),
+    match disk.vbd.opened().as_ref().map(|open| &open.named.what) {
+        Some(What::Device(number)) => writeln!(text, "{:x}:{:x}", number.major, number.minor),
+        Some(What::File(path)) => writeln!(text, "{}", Escaped(path.to_bytes())),
         None => writeln!(text),
     }
 }
 
 /// How it is open, as the toolstack writes it; an empty line when it is not.
 fn mode(disk: &Bound, text: &mut dyn Write) -> fmt::Result {
-    let mode = match disk.vbd.open_device().map(|open| open.mode) {
+    let mode = match disk.vbd.opened().map(|open| open.named.mode) {
         Some(Mode::ReadOnly) => "r",
         Some(Mode::Exclusive) => "w",
         Some(Mode::Shared) => "w!",
         None => "",
     };
     writeln!(text, "{mode}")
+}
+
+/// How data gets to a file: `direct`, with the unit in bytes, or `buffered`; `device` for a block device, an empty
+/// line when nothing is open.
+fn access(disk: &Bound, text: &mut dyn Write) -> fmt::Result {
+    match disk.vbd.opened().map(|open| open.way) {
+        Some(Some(Way::Direct(unit))) => writeln!(text, "direct {unit}"),
+        Some(Some(Way::Buffered)) => writeln!(text, "buffered"),
+        Some(None) => writeln!(text, "device"),
+        None => writeln!(text),
+    }
 }

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The device that holds a disk's data.
+//! The device or file that holds a disk's data.
 
 use crate::{
     drain::Offered,
     identity::Identity,
+    named::{
+        Named,
+        Unnamed,
+        What, //
+    },
     say::{
         errno,
         report,
@@ -18,16 +23,18 @@ use kernel::{
 };
 use xenbus::{
     blk::{
+        BlockDevice,
         Claim,
         Disk, //
+    },
+    file::{
+        File,
+        Way, //
     },
     store, //
 };
 use xenbus_proto::{
-    device::{
-        DeviceNumber,
-        Mode, //
-    },
+    device::Mode,
     message::Message,
     negotiation::{
         self,
@@ -41,32 +48,21 @@ use xenbus_proto::{
     },
 };
 
-/// The device that the toolstack has named, and what the guest may do with it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Named {
-    pub(crate) number: DeviceNumber,
-    pub(crate) mode: Mode,
+/// What is open, for those who only look.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub(crate) named: Arc<Named>,
+    /// How data gets to it, if it is a file.
+    pub(crate) way: Option<Way>,
 }
 
-impl Named {
-    /// Reads what the toolstack has written now; `None` when it is not there, or makes no sense.
-    pub(crate) fn read(path: &CStr) -> Option<Self> {
-        let number = store::read(path, c"physical-device").ok()??;
-        let mode = store::read(path, c"mode").ok()??;
-        Some(Self {
-            number: DeviceNumber::parse(&number).ok()?,
-            mode: Mode::parse(&mode),
-        })
-    }
-}
-
-/// A disk's device, open.
+/// A disk's device or file, open.
 //
-// TODO[FILE]: or a file. TODO[IDENTITY]: the device that the toolstack saw, not another one of its number.
+// TODO[IDENTITY]: the device that the toolstack saw, not another one of its number.
 pub(crate) struct Backing {
     disk: Arc<Disk>,
     /// What the toolstack has named.
-    named: Named,
+    named: Arc<Named>,
     /// The toolstack made the guest's disk a CD-ROM.
     cdrom: bool,
     /// The toolstack lets the guest discard.
@@ -75,48 +71,32 @@ pub(crate) struct Backing {
 }
 
 impl Backing {
-    /// Opens the device that the toolstack has named in the backend's directory; `None` when it has named
-    /// none yet. What goes wrong is said in the log and in xenstore.
+    /// Opens what the toolstack has named in the backend's directory; `None` when it has named nothing yet. What
+    /// goes wrong is said in the log and in xenstore.
     pub(crate) fn open(id: &Identity) -> Result<Option<Self>> {
         let path = id.dev.nodename();
-        let Some(node) = store::read(path, c"physical-device")? else {
-            return Ok(None);
+        let what = match What::read(path) {
+            Ok(what) => what,
+            Err(Unnamed::NotYet) => return Ok(None),
+            Err(Unnamed::Failed(error)) => return Err(error),
+            Err(Unnamed::Invalid(node)) => {
+                report(id, EINVAL, &Problem::InvalidDevice { node: &node });
+                return Err(EINVAL);
+            }
         };
-        let number = DeviceNumber::parse(&node).map_err(|_| {
-            report(id, EINVAL, &Problem::InvalidDevice { node: &node });
-            EINVAL
-        })?;
         let mode = read_mode(id)?;
-
-        let claim = match mode {
-            Mode::ReadOnly => Claim::Readers,
-            Mode::Exclusive => Claim::Exclusive,
-            Mode::Shared => Claim::Shared,
-        };
-        let disk = Disk::open(number, mode.is_writable(), claim).inspect_err(|&error| {
-            say(&Message::CannotOpen {
-                path: path.to_bytes(),
-                device: number,
-                errno: errno(error),
-            });
-            let params = store::read(path, c"params").ok().flatten();
-            let problem = Problem::CannotOpen {
-                device: params.as_deref().unwrap_or(&node),
-                errno: errno(error),
-            };
-            report(id, error, &problem);
-        })?;
+        let disk = open(&what, mode).inspect_err(|&error| cannot_open(id, &what, error))?;
 
         let backing = Self {
             disk: Arc::new(disk, GFP_KERNEL)?,
-            named: Named { number, mode },
+            named: Arc::new(Named { what, mode }, GFP_KERNEL)?,
             cdrom: is_cdrom(&id.frontend),
             discard_enabled: is_discard_enabled(path),
             domain: id.domain,
         };
         let mut name = [0; 32];
         say(&Message::Attach {
-            device: backing.disk.name(&mut name).as_bytes(),
+            device: backing.disk.name(&mut name),
             size: backing.disk.sectors().saturating_mul(512),
             domain: backing.domain,
         });
@@ -125,8 +105,8 @@ impl Backing {
     }
 
     /// What the toolstack named when it was opened.
-    pub(crate) fn named(&self) -> Named {
-        self.named
+    pub(crate) fn named(&self) -> Arc<Named> {
+        self.named.clone()
     }
 
     /// Whether others may write to it at the same time.
@@ -134,7 +114,15 @@ impl Backing {
         self.named.mode == Mode::Shared
     }
 
-    /// The open device.
+    /// What is open, to be looked at.
+    pub(crate) fn opened(&self) -> Opened {
+        Opened {
+            named: self.named.clone(),
+            way: self.disk.file().map(File::way),
+        }
+    }
+
+    /// What is open.
     pub(crate) fn disk(&self) -> Arc<Disk> {
         self.disk.clone()
     }
@@ -189,10 +177,44 @@ impl Drop for Backing {
     fn drop(&mut self) {
         let mut name = [0; 32];
         say(&Message::Detach {
-            device: self.disk.name(&mut name).as_bytes(),
+            device: self.disk.name(&mut name),
             domain: self.domain,
         });
     }
+}
+
+/// Opens `what` so that the guest may do what `mode` says.
+fn open(what: &What, mode: Mode) -> Result<Disk> {
+    let claim = match mode {
+        Mode::ReadOnly => Claim::Readers,
+        Mode::Exclusive => Claim::Exclusive,
+        Mode::Shared => Claim::Shared,
+    };
+    match what {
+        What::Device(number) => {
+            BlockDevice::open(*number, mode.is_writable(), claim).map(Disk::Device)
+        }
+        What::File(path) => File::open(path, mode.is_writable(), claim).map(Disk::File),
+    }
+}
+
+fn cannot_open(id: &Identity, what: &What, error: Error) {
+    let path = id.dev.nodename();
+    say(&Message::CannotOpen {
+        path: path.to_bytes(),
+        device: what.number(),
+        errno: errno(error),
+    });
+    let read = |node| store::read(path, node).ok().flatten();
+    let name = match what {
+        What::Device(_) => read(c"params").or_else(|| read(c"physical-device")),
+        What::File(_) => read(c"physical-device-path"),
+    };
+    let problem = Problem::CannotOpen {
+        device: name.as_deref().unwrap_or(b"it"),
+        errno: errno(error),
+    };
+    report(id, error, &problem);
 }
 
 fn read_mode(id: &Identity) -> Result<Mode> {

@@ -73,7 +73,7 @@ impl Connection {
             queues: KVec::with_capacity(count, GFP_KERNEL)?,
             published,
             _charged: charged,
-            size: Size::new(vbd)?,
+            size: Size::new(vbd, &backing.disk())?,
         };
         for (number, signals) in signals.into_iter().enumerate() {
             let passage = gate.as_ref().map(|gate| gate.passage(number)).transpose()?;

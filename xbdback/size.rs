@@ -11,10 +11,15 @@ use kernel::{
     sync::Arc, //
 };
 use xenbus::{
+    blk::Disk,
+    file::{
+        self,
+        SizeWatch, //
+    },
     store,
     uevent::{
-        BlockChanges,
-        Listener, //
+        self,
+        BlockChanges, //
     },
 };
 use xenbus_proto::{
@@ -24,23 +29,43 @@ use xenbus_proto::{
 
 /// What a connected guest knows of its disk's size.
 pub(crate) struct Size {
-    changes: Pin<KBox<BlockChanges<Changed>>>,
+    changes: Changes,
     /// In sectors; `None` before the guest is told anything.
     told: Option<u64>,
 }
 
+/// How we hear of changes.
+enum Changes {
+    /// From the kernel's messages about all block devices.
+    Devices(Pin<KBox<BlockChanges<Changed>>>),
+    /// From the file's file system.
+    File {
+        _watch: Pin<KBox<SizeWatch<Changed>>>,
+    },
+}
+
 impl Size {
-    /// From here on, [`Vbd::size_may_have_changed`] is called when a device may have changed.
-    pub(crate) fn new(vbd: &Arc<Vbd>) -> Result<Self> {
+    /// From here on, [`Vbd::size_may_have_changed`] is called when the disk may have changed.
+    pub(crate) fn new(vbd: &Arc<Vbd>, disk: &Disk) -> Result<Self> {
+        let changed = Changed(vbd.clone());
         Ok(Self {
-            changes: BlockChanges::new(Changed(vbd.clone()))?,
+            changes: match disk {
+                Disk::Device(_) => Changes::Devices(BlockChanges::new(changed)?),
+                Disk::File(file) => Changes::File {
+                    _watch: SizeWatch::new(file, changed)?,
+                },
+            },
             told: None,
         })
     }
 
-    /// Whether a device may have changed since the last call.
+    /// Whether the disk may have changed since the last call.
     pub(crate) fn may_have_changed(&mut self) -> bool {
-        self.changes.as_mut().take()
+        match &mut self.changes {
+            Changes::Devices(changes) => changes.as_mut().take(),
+            // It is asked only when it was said.
+            Changes::File { .. } => true,
+        }
     }
 
     /// Whether the guest does not know that its disk has this size.
@@ -54,11 +79,17 @@ impl Size {
     }
 }
 
-/// Hears that some device has changed.
+/// Hears that some device has changed, or the file.
 struct Changed(Arc<Vbd>);
 
-impl Listener for Changed {
+impl uevent::Listener for Changed {
     fn arrived(&self) {
+        self.0.size_may_have_changed();
+    }
+}
+
+impl file::Listener for Changed {
+    fn resized(&self) {
         self.0.size_may_have_changed();
     }
 }

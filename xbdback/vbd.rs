@@ -12,13 +12,14 @@
 use crate::{
     backing::{
         Backing,
-        Named, //
+        Opened, //
     },
     connection::{
         self,
         Connection, //
     },
     identity::Identity,
+    named::Named,
     params,
     say::{
         errno,
@@ -99,7 +100,7 @@ pub(crate) struct Vbd {
     pub(crate) abilities: Abilities,
     /// The frontend's states since the work item last looked, as bits of [`Seen`].
     seen: Atomic<u32>,
-    /// The toolstack has written `physical-device`.
+    /// The toolstack has written `physical-device` or `physical-device-path`.
     named: AtomicFlag,
     /// The driver is being unbound.
     removing: AtomicFlag,
@@ -115,7 +116,7 @@ pub(crate) struct Vbd {
     pub(crate) statistics: Statistics,
     /// What is open, for those who must not wait for `state`.
     #[pin]
-    open: Mutex<Option<Named>>,
+    open: Mutex<Option<Opened>>,
     #[pin]
     state: Mutex<State>,
     #[pin]
@@ -214,9 +215,9 @@ impl Vbd {
         Ok(())
     }
 
-    /// The device that is open.
-    pub(crate) fn open_device(&self) -> Option<Named> {
-        *self.open.lock()
+    /// What is open.
+    pub(crate) fn opened(&self) -> Option<Opened> {
+        self.open.lock().clone()
     }
 
     /// Starts the work item, unless it is about to start anyway.
@@ -459,7 +460,7 @@ impl Vbd {
 
     /// Keeps this open instead of what is.
     fn hold(&self, state: &mut State, backing: Option<Backing>) {
-        *self.open.lock() = backing.as_ref().map(Backing::named);
+        *self.open.lock() = backing.as_ref().map(Backing::opened);
         let closed = core::mem::replace(&mut state.backing, backing);
         if closed.is_some() {
             drop(closed);
@@ -477,14 +478,14 @@ impl Vbd {
             // In use, the old one stays. Otherwise what is wrong is said when it is opened.
             return state.connection.is_none();
         };
-        if state.connection.is_some() && now.number != open.number {
+        if state.connection.is_some() && now.what != open.what {
             say(&Message::ChangingDevice {
                 path: path.to_bytes(),
-                from: open.number,
-                to: now.number,
+                from: open.what.number(),
+                to: now.what.number(),
             });
         }
-        now != open
+        now != *open
     }
 
     fn connect(self: &Arc<Self>, state: &mut State) -> Result {

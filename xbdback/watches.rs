@@ -23,6 +23,7 @@ use xenbus_proto::message::Message;
 /// The watches of one disk, until they are dropped.
 pub(crate) struct Watches {
     _device: Pin<KBox<Watch<DeviceNamed>>>,
+    _path: Pin<KBox<Watch<DeviceNamed>>>,
     _state: Pin<KBox<Watch<StateWritten>>>,
 }
 
@@ -31,6 +32,7 @@ impl Watches {
     pub(crate) fn new(vbd: &Arc<Vbd>) -> Result<Self> {
         Ok(Self {
             _device: watch(vbd, "physical-device", DeviceNamed(vbd.clone()))?,
+            _path: watch(vbd, "physical-device-path", DeviceNamed(vbd.clone()))?,
             _state: watch(vbd, "state", StateWritten(vbd.clone()))?,
         })
     }
@@ -47,7 +49,7 @@ fn watch<W: Watcher>(vbd: &Vbd, node: &str, watcher: W) -> Result<Pin<KBox<Watch
     })
 }
 
-/// `physical-device` was written.
+/// `physical-device` or `physical-device-path` was written.
 struct DeviceNamed(Arc<Vbd>);
 
 impl Watcher for DeviceNamed {

@@ -5,7 +5,7 @@
 //! A *vbd* (virtual block device) is one disk of one guest. It is made of
 //!
 //! - a [`vbd::Vbd`], which follows the two ends' states in xenstore, in one work item at a time;
-//! - a [`backing::Backing`], the open device that holds the data, from the time the toolstack names it;
+//! - a [`backing::Backing`], the open device or file that holds the data, from the time the toolstack names it;
 //! - a [`connection::Connection`], from the time the guest's driver has published its ring until it closes
 //!   it: the ring's thread, which owns everything on the data path.
 //!
@@ -48,6 +48,7 @@ mod identity;
 mod job;
 mod kept;
 mod mover;
+mod named;
 mod pace;
 mod params;
 mod pool;

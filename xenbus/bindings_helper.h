@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What bindgen reads for the `xenbus` crate: the Xen headers, the constants that C writes as casts, and the
- * prototypes of helpers.c and uevent.c.
+ * prototypes of helpers.c, file.c, file_watch.c and uevent.c.
  */
 
 #include <linux/bio.h>
@@ -38,6 +38,10 @@ static const int XENBUS_GNTST_EAGAIN = GNTST_eagain;
 static const int XENBUS_GNTST_NO_DEVICE_SPACE = GNTST_no_device_space;
 static const unsigned int XENBUS_EOI_SPURIOUS = XEN_EOI_FLAG_SPURIOUS;
 static const unsigned int XENBUS_WQ_UNBOUND = WQ_UNBOUND;
+static const unsigned int XENBUS_WQ_FOR_IO = WQ_UNBOUND | WQ_MEM_RECLAIM;
+static const long XENBUS_EIOCBQUEUED = EIOCBQUEUED;
+static const int XENBUS_S_IFREG = S_IFREG;
+static const int XENBUS_S_IFBLK = S_IFBLK;
 
 /* One doorbell: a thread sleeps on it, anyone may ring it, also from interrupts. */
 struct xenbus_doorbell {
@@ -120,6 +124,60 @@ unsigned int xenbus_helper_bdev_max_discard_sectors(struct block_device *bdev);
 unsigned int xenbus_helper_bdev_max_secure_erase_sectors(struct block_device *bdev);
 unsigned int xenbus_helper_bdev_discard_granularity(struct block_device *bdev);
 unsigned int xenbus_helper_bdev_discard_alignment(struct block_device *bdev);
+
+/* What does not change while a file is open. */
+struct xenbus_file_facts {
+	/* Bytes of the unit of direct I/O, in the file and in memory; 0 if there is none. */
+	u32 direct_unit;
+	u32 direct_memory_unit;
+	/* Bytes of the file system's blocks. */
+	u32 block_size;
+	/* Transfers can be started without waiting. */
+	bool can_start;
+	bool can_punch;
+};
+
+/* A transfer between a file and memory. */
+struct xenbus_file_transfer {
+	const struct bio_vec *table;
+	u32 parts;
+	u32 bytes;
+	u64 pos;
+	/* 0: through the page cache. What does not fit the unit goes there as well. */
+	u32 direct_unit;
+	bool write;
+};
+
+/* The room for a request to a file. */
+struct xenbus_file_request {
+	struct kiocb iocb;
+	struct work_struct work;
+};
+
+/* One watch on a file's size, in file_watch.c; no group, no watch. */
+struct xenbus_file_watch {
+	struct fsnotify_group *group;
+	struct fsnotify_mark *mark;
+};
+
+int xenbus_helper_file_watch(struct xenbus_file_watch *watch, struct file *file,
+			     void (*resized)(void *context), void *context);
+void xenbus_helper_file_unwatch(struct xenbus_file_watch *watch);
+
+int xenbus_helper_file_kind(const char *name, dev_t *device);
+struct file *xenbus_helper_file_open(const char *name, bool write);
+void xenbus_helper_file_facts(struct file *file, struct xenbus_file_facts *facts);
+u64 xenbus_helper_file_size(struct file *file);
+struct inode *xenbus_helper_file_inode(struct file *file);
+long xenbus_helper_file_start(struct kiocb *iocb, struct file *file,
+			      const struct xenbus_file_transfer *what,
+			      void (*done)(struct kiocb *iocb, long result));
+void xenbus_helper_file_end_write(struct kiocb *iocb);
+int xenbus_helper_file_transfer(struct file *file, const struct xenbus_file_transfer *what);
+int xenbus_helper_file_punch(struct file *file, loff_t pos, loff_t bytes);
+void xenbus_helper_file_work_init(struct work_struct *work, void (*function)(struct work_struct *work));
+unsigned int xenbus_helper_file_work_begin(void);
+void xenbus_helper_file_work_end(unsigned int flags);
 
 /* One listener to the kernel's uevents, in uevent.c. */
 struct xenbus_uevents {

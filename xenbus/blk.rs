@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Block devices of this kernel, for a driver that serves them to another domain.
+//! Disks of this kernel, for a driver that serves them to another domain.
 //!
-//! [`Disk`] is an open block device with the claim that keeps others off it. An [`Io`] is the room for one
-//! request to it; it is moved into the block layer when it is submitted and comes back through
-//! [`Completions`], so at any time one side owns it.
+//! [`Disk`] is an open block device, or a file, with the claim that keeps others off it. An [`Io`] is the room
+//! for one request to it; it is moved into the block layer or the file system when it is submitted and comes
+//! back through [`Completions`], so at any time one side owns it.
 
+mod bdev;
 mod disk;
 mod io;
 
-pub use disk::{
-    Claim,
-    Disk, //
+pub use bdev::{
+    BlockDevice,
+    Claim, //
 };
+pub use disk::Disk;
 pub use io::{
     Completions,
     Io,

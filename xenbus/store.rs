@@ -42,6 +42,21 @@ pub struct Value {
     len: usize,
 }
 
+impl Value {
+    /// The value as a C string.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` when there is a NUL in it.
+    pub fn to_c_string(&self) -> Result<CString> {
+        let mut bytes = KVec::with_capacity(self.len.saturating_add(1), GFP_KERNEL)?;
+        bytes.extend_from_slice(self, GFP_KERNEL)?;
+        bytes.push(0, GFP_KERNEL)?;
+        let string = CStr::from_bytes_with_nul(&bytes).map_err(|_| EINVAL)?;
+        Ok(CString::try_from(string)?)
+    }
+}
+
 impl Deref for Value {
     type Target = [u8];
 

@@ -9,7 +9,7 @@
 //! - [`driver`] and [`device`]: being a driver on the xenbus.
 //! - [`store`] and [`watch`]: xenstore.
 //! - [`ring`], [`grant`], [`event`]: memory and interrupts shared with the other domain.
-//! - [`blk`], [`uevent`]: block devices of this kernel, and when they change.
+//! - [`blk`], [`file`], [`uevent`]: block devices of this kernel, and files; when they change.
 //! - [`work`], [`thread`], [`doorbell`], [`alarm`]: where the work is done.
 //! - [`shared`], [`shrinker`]: what is common to all devices, and what to do when memory is short.
 //! - [`log`]: kernel messages word for word.
@@ -40,6 +40,7 @@ pub mod device;
 pub mod doorbell;
 pub mod driver;
 pub mod event;
+pub mod file;
 pub mod grant;
 pub mod log;
 pub mod params;

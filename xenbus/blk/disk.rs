@@ -1,194 +1,125 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An open block device, and the claim on it.
+//! What holds a disk's data: a block device, or a file.
 
-use crate::bindings;
-use core::ptr::NonNull;
-use kernel::{
-    error::from_err_ptr,
-    prelude::*, //
-};
-use xenbus_proto::device::DeviceNumber;
+use super::bdev::BlockDevice;
+use crate::file::File;
 
-/// Who else may use a disk that is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// Nobody: neither a mount, nor another disk of a guest.
-    Exclusive,
-    /// Others that claim it like this, to read. No mount.
-    Readers,
-    /// Others that claim it like this; and if something else has claimed the disk, that as well.
-    Shared,
+/// What holds a disk's data, open. It is closed when this is dropped.
+pub enum Disk {
+    /// A block device.
+    Device(BlockDevice),
+    /// A regular file.
+    File(File),
 }
-
-/// Holders that several opens have in common; only their addresses matter.
-static READERS: u32 = 1;
-static SHARERS: u32 = 2;
-
-/// An open block device. It is closed, and others may claim it, when this is dropped.
-///
-/// # Invariants
-///
-/// `file` is a file of the block device `bdev`, of which this owns a reference, opened with the holder
-/// that `claim` says.
-pub struct Disk {
-    file: NonNull<kernel::bindings::file>,
-    bdev: NonNull<kernel::bindings::block_device>,
-    writable: bool,
-    /// The holder of an exclusive claim: its address is like no other.
-    _holder: KBox<u32>,
-}
-
-// SAFETY: A file may be used and closed from any thread.
-unsafe impl Send for Disk {}
-// SAFETY: The methods on a shared reference only read what the block layer lets be read at any time.
-unsafe impl Sync for Disk {}
 
 impl Disk {
-    /// Opens the block device with this number, to be written when `write`.
-    ///
-    /// May wait for the device: not to be called in xenwatch.
-    ///
-    /// # Errors
-    ///
-    /// `ENXIO` when there is no such device, `EBUSY` when somebody has a claim that excludes this one, `EROFS`
-    /// when it should be written and cannot be, and whatever the device's driver says.
-    pub fn open(device: DeviceNumber, write: bool, claim: Claim) -> Result<Self> {
-        // `MKDEV`: the kernel's own encoding of a device number.
-        let device = (device.major << 20) | device.minor;
-        let own = KBox::new(0u32, GFP_KERNEL)?;
-        let holder: *const u32 = match claim {
-            Claim::Exclusive => &*own,
-            Claim::Readers => &raw const READERS,
-            Claim::Shared => &raw const SHARERS,
-        };
-        let mut mode = bindings::XENBUS_BLK_OPEN_READ;
-        if write {
-            mode |= bindings::XENBUS_BLK_OPEN_WRITE;
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&File> {
+        match self {
+            Self::Device(_) => None,
+            Self::File(file) => Some(file),
         }
-
-        let open = |holder: *const u32| {
-            // SAFETY: The holder is compared, never followed: there are no holder operations. It outlives
-            // the claim: it is static, or owned by the `Disk`.
-            from_err_ptr(unsafe {
-                kernel::bindings::bdev_file_open_by_dev(
-                    device,
-                    mode,
-                    holder.cast_mut().cast(),
-                    core::ptr::null(),
-                )
-            })
-        };
-        let file = match open(holder) {
-            Err(e) if e == EBUSY && claim == Claim::Shared => open(core::ptr::null()),
-            other => other,
-        }?;
-
-        // SAFETY: The file is a block device's.
-        let bdev = unsafe { bindings::xenbus_helper_file_bdev(file) };
-        // INVARIANT: The file was opened above.
-        let disk = Self {
-            file: NonNull::new(file).ok_or(ENXIO)?,
-            bdev: NonNull::new(bdev).ok_or(ENXIO)?,
-            writable: write,
-            _holder: own,
-        };
-        if write && disk.read_only() {
-            return Err(EROFS);
-        }
-        Ok(disk)
     }
 
-    pub(super) fn bdev(&self) -> *mut kernel::bindings::block_device {
-        self.bdev.as_ptr()
-    }
-
-    /// The device's name without `/dev/`, e.g. `sda3` or `dm-2`, in `buffer`.
-    pub fn name<'a>(&self, buffer: &'a mut [u8; 32]) -> &'a str {
-        // SAFETY: By the type invariant the device is open; the buffer has the size that is passed.
-        let len = unsafe {
-            bindings::xenbus_helper_bdev_name(self.bdev(), buffer.as_mut_ptr(), buffer.len())
-        };
-        usize::try_from(len)
-            .ok()
-            .and_then(|len| buffer.get(..len))
-            .and_then(|name| core::str::from_utf8(name).ok())
-            .unwrap_or("?")
+    /// Its name, in `buffer` if it is made up: a device's without `/dev/`, e.g. `sda3` or `dm-2`; a file's path.
+    pub fn name<'a>(&'a self, buffer: &'a mut [u8; 32]) -> &'a [u8] {
+        match self {
+            Self::Device(device) => device.name(buffer).as_bytes(),
+            Self::File(file) => file.path().to_bytes(),
+        }
     }
 
     /// The capacity in sectors of 512 bytes, as it is now.
+    #[inline]
     pub fn sectors(&self) -> u64 {
-        // SAFETY: By the type invariant the device is open.
-        unsafe { bindings::xenbus_helper_bdev_sectors(self.bdev()) }
+        match self {
+            Self::Device(device) => device.sectors(),
+            Self::File(file) => file.sectors(),
+        }
     }
 
     /// Bytes of the smallest unit that can be read or written.
+    #[inline]
     pub fn logical_block_size(&self) -> u32 {
-        // SAFETY: By the type invariant the device is open.
-        unsafe { bindings::xenbus_helper_bdev_logical_block_size(self.bdev()) }
+        match self {
+            Self::Device(device) => device.logical_block_size(),
+            // What is too small for direct I/O goes through the page cache.
+            Self::File(_) => 512,
+        }
     }
 
     /// Bytes of the smallest unit that is written without reading first.
     pub fn physical_block_size(&self) -> u32 {
-        // SAFETY: By the type invariant the device is open.
-        unsafe { bindings::xenbus_helper_bdev_physical_block_size(self.bdev()) }
+        match self {
+            Self::Device(device) => device.physical_block_size(),
+            Self::File(file) => file.block_size(),
+        }
     }
 
-    /// Whether the device has a cache that loses what was written when the power goes.
+    /// Whether what was written may be lost when the power goes, until a flush.
     pub fn write_cache(&self) -> bool {
-        // SAFETY: By the type invariant the device is open.
-        unsafe { bindings::xenbus_helper_bdev_write_cache(self.bdev()) }
+        match self {
+            Self::Device(device) => device.write_cache(),
+            Self::File(_) => true,
+        }
     }
 
     /// Whether it can be told that sectors are not needed.
     pub fn can_discard(&self) -> bool {
-        // SAFETY: By the type invariant the device is open.
-        unsafe { bindings::xenbus_helper_bdev_max_discard_sectors(self.bdev()) > 0 }
+        match self {
+            Self::Device(device) => device.can_discard(),
+            Self::File(file) => file.can_punch(),
+        }
     }
 
     /// Whether it can be told to destroy what stands in sectors.
     pub fn can_secure_erase(&self) -> bool {
-        // SAFETY: By the type invariant the device is open.
-        unsafe { bindings::xenbus_helper_bdev_max_secure_erase_sectors(self.bdev()) > 0 }
+        match self {
+            Self::Device(device) => device.can_secure_erase(),
+            // Where a file system has put copies, nobody knows.
+            Self::File(_) => false,
+        }
     }
 
     /// The unit in which it discards, in bytes.
     pub fn discard_granularity(&self) -> u32 {
-        // SAFETY: By the type invariant the device is open.
-        unsafe { bindings::xenbus_helper_bdev_discard_granularity(self.bdev()) }
+        match self {
+            Self::Device(device) => device.discard_granularity(),
+            Self::File(file) => file.block_size(),
+        }
     }
 
     /// Where the first such unit starts, in bytes.
     pub fn discard_alignment(&self) -> u32 {
-        // SAFETY: By the type invariant the device is open.
-        unsafe { bindings::xenbus_helper_bdev_discard_alignment(self.bdev()) }
+        match self {
+            Self::Device(device) => device.discard_alignment(),
+            Self::File(_) => 0,
+        }
     }
 
-    /// Whether writes are refused: it was opened like that, or the device has become read-only.
+    /// Whether writes are refused: it was opened like that, or has become read-only.
+    #[inline]
     pub fn read_only(&self) -> bool {
-        // SAFETY: By the type invariant the device is open.
-        !self.writable || unsafe { bindings::xenbus_helper_bdev_read_only(self.bdev()) }
+        match self {
+            Self::Device(device) => device.read_only(),
+            Self::File(file) => !file.writable(),
+        }
     }
 
     /// Whether the medium can be taken out.
     pub fn removable(&self) -> bool {
-        // SAFETY: By the type invariant the device is open.
-        unsafe { bindings::xenbus_helper_bdev_removable(self.bdev()) }
+        match self {
+            Self::Device(device) => device.removable(),
+            Self::File(_) => false,
+        }
     }
 
     /// Whether it is a CD drive.
     pub fn cdrom(&self) -> bool {
-        // SAFETY: By the type invariant the device is open.
-        unsafe { bindings::xenbus_helper_bdev_cdrom(self.bdev()) }
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // The file is closed here and now, not when this thread is next idle: whoever asked for the device
-        // back finds it free.
-        //
-        // SAFETY: By the type invariant the reference is ours. Disks are dropped by kernel threads.
-        unsafe { kernel::bindings::__fput_sync(self.file.as_ptr()) };
+        match self {
+            Self::Device(device) => device.cdrom(),
+            Self::File(_) => false,
+        }
     }
 }

@@ -1,8 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! One request to a disk, and where it is handed back.
+//!
+//! To a block device it goes as a bio, here; to a file, in `io/to_file.rs`.
 
-use super::Disk;
+mod to_file;
+
+use self::to_file::ToFile;
+use super::{
+    bdev::BlockDevice,
+    Disk, //
+};
 use crate::{
     bindings,
     doorbell::Doorbell,
@@ -110,6 +118,7 @@ pub struct Io<T> {
     mappings: KVec<Mapping>,
     link: Opaque<kernel::bindings::llist_node>,
     completions: Arc<Completions<T>>,
+    to_file: ToFile,
     error: Result,
     /// The driver's own.
     pub payload: T,
@@ -136,6 +145,7 @@ impl<T: Send + 'static> Io<T> {
                 mappings: KVec::new(),
                 link: Opaque::uninit(),
                 completions,
+                to_file: ToFile::new(),
                 error: Ok(()),
                 payload,
             },
@@ -333,12 +343,39 @@ impl<T: Send + 'static> Io<T> {
         if !whole || !makes_sense || self.missing > 0 || refused {
             return Err(self);
         }
+        let raw = KBox::into_raw(self);
+        // The disk stays, whatever becomes of the request: who submits owns the list too.
+        //
+        // SAFETY: `raw` was a box: valid, and ours until it is submitted.
+        match unsafe { &*(*raw).completions.disk } {
+            // SAFETY: As above; it is given away.
+            Disk::Device(device) => unsafe {
+                Self::submit_to_device(raw, device, operation, sector, merging);
+            },
+            // SAFETY: As above.
+            Disk::File(file) => unsafe { Self::submit_to_file(raw, file, operation, sector) },
+        }
+        Ok(())
+    }
+
+    /// Hands the request to the block layer, whose it is then.
+    ///
+    /// # Safety
+    ///
+    /// `raw` was a box, and is given away.
+    #[inline]
+    unsafe fn submit_to_device(
+        raw: *mut Self,
+        device: &BlockDevice,
+        operation: Operation,
+        sector: u64,
+        merging: Merging,
+    ) {
         let mut flags = operation.flags();
         if merging == Merging::Never {
             flags |= bindings::XENBUS_REQ_NOMERGE;
         }
-        let raw = KBox::into_raw(self);
-        // SAFETY: `raw` was a box: valid, and ours until it is submitted.
+        // SAFETY: It is ours until it is submitted.
         let io = unsafe { &*raw };
         let bio = io.bio.get();
         // SAFETY: By the type invariant the bio was initialised, and all parts are owned by `io` until the
@@ -346,7 +383,7 @@ impl<T: Send + 'static> Io<T> {
         unsafe {
             bindings::xenbus_helper_bio_rearm(
                 bio,
-                io.completions.disk.bdev(),
+                device.bdev(),
                 flags,
                 sector,
                 io.bytes,
@@ -360,7 +397,6 @@ impl<T: Send + 'static> Io<T> {
         unsafe { (*bio).bi_private = raw.cast() };
         // SAFETY: The bio is complete. From here on the block layer owns it, and `raw`.
         unsafe { kernel::bindings::submit_bio_noacct(bio) };
-        Ok(())
     }
 
     /// How the request ended. Errors of the disk come as their errno.
@@ -378,6 +414,17 @@ impl<T: Send + 'static> Io<T> {
         // SAFETY: The completion owns the request now.
         unsafe { (*raw).error = kernel::error::to_result(errno) };
 
+        // SAFETY: As above.
+        unsafe { Self::hand_back(raw) };
+    }
+
+    /// Puts a request that is done on the list.
+    ///
+    /// # Safety
+    ///
+    /// `raw` was a box, and is given away.
+    #[inline]
+    unsafe fn hand_back(raw: *mut Self) {
         // The worker may free the request, and with it the last reference to the list, as soon as it is on
         // it: `Completions::drop` waits for this guard.
         let _guard = rcu::read_lock();
@@ -500,10 +547,8 @@ pub struct Taken<T> {
     _requests: core::marker::PhantomData<KBox<Io<T>>>,
 }
 
-impl<T> Iterator for Taken<T> {
-    type Item = KBox<Io<T>>;
-
-    fn next(&mut self) -> Option<KBox<Io<T>>> {
+impl<T> Taken<T> {
+    fn pop(&mut self) -> Option<KBox<Io<T>>> {
         if self.next.is_null() {
             return None;
         }
@@ -517,9 +562,24 @@ impl<T> Iterator for Taken<T> {
     }
 }
 
+impl<T> Iterator for Taken<T> {
+    type Item = KBox<Io<T>>;
+
+    #[inline]
+    fn next(&mut self) -> Option<KBox<Io<T>>> {
+        loop {
+            let io = self.pop()?;
+            if !io.is_unfinished() {
+                return Some(io);
+            }
+            io.finish_with_help();
+        }
+    }
+}
+
 impl<T> Drop for Taken<T> {
     fn drop(&mut self) {
-        for io in &mut *self {
+        while let Some(io) = self.pop() {
             drop(io);
         }
     }

@@ -28,14 +28,22 @@ use crate::text::Escaped;
 pub struct Errno(u32);
 
 impl Errno {
+    /// No such file.
+    pub const ENOENT: Self = Self(2);
     /// No such device or address.
     pub const ENXIO: Self = Self(6);
     /// In use.
     pub const EBUSY: Self = Self(16);
     /// No such device.
     pub const ENODEV: Self = Self(19);
+    /// A directory.
+    pub const EISDIR: Self = Self(21);
+    /// In use as a program, or as swap space.
+    pub const ETXTBSY: Self = Self(26);
     /// Read-only.
     pub const EROFS: Self = Self(30);
+    /// Not the kind of thing that is wanted.
+    pub const EMEDIUMTYPE: Self = Self(124);
 
     /// From an error number of either sign.
     pub const fn new(errno: i32) -> Self {

@@ -96,7 +96,20 @@ fn cannot_open(f: &mut fmt::Formatter<'_>, device: &[u8], errno: Errno) -> fmt::
             f,
             "{device} does not exist: create it, then attach the disk again",
         ),
+        Errno::ENOENT => write!(
+            f,
+            "{device} does not exist in the backend's domain: create it, then attach the disk again",
+        ),
         Errno::EROFS => write!(f, "{device} is read-only: attach the disk with mode r"),
+        Errno::EISDIR => write!(f, "{device} is a directory: name a file in it"),
+        Errno::EMEDIUMTYPE => write!(
+            f,
+            "{device} is no regular file and no block device: name one of these",
+        ),
+        Errno::ETXTBSY => write!(
+            f,
+            "{device} is in use, as swap space or as a program: end that, then attach the disk again",
+        ),
         _ => write!(
             f,
             "{device} cannot be opened, error {errno}: \
@@ -155,6 +168,10 @@ mod tests {
         assert!(open(-16).starts_with("/dev/sda3 is in use: unmount it"));
         assert!(open(-6).contains("does not exist: create it"));
         assert!(open(-30).contains("mode r"));
+        assert!(open(-2).contains("create it"));
+        assert!(open(-21).contains("is a directory"));
+        assert!(open(-26).contains("swap"));
+        assert!(open(-124).contains("no regular file"));
         assert!(open(-5).contains("error 5"));
         assert!(Problem::InvalidDevice { node: b"x\n" }
             .to_string()

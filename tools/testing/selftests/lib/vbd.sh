@@ -12,27 +12,35 @@ vbd_frontend() { echo "/local/domain/0/device/vbd/$1"; }
 device_number() { stat -L -c '%t:%T' "$1"; }
 
 # vbd_create HANDLE [DEVICE [MODE]]: makes a disk; without DEVICE, or with -, it is not yet named.
-# DEVICE is a block node, or a number as physical-device takes it.
+# DEVICE is a block node, a number as physical-device takes it, or the path of a file.
 vbd_create() {
-    local handle=$1 device=${2:--} mode=${3:-w} back front number=${2:-}
+    local handle=$1 device=${2:--} mode=${3:-w} back front
     back=$(vbd_backend "$handle") front=$(vbd_frontend "$handle")
-    [ ! -b "$device" ] || number=$(device_number "$device")
     local nodes=("$front/backend" "$back" "$front/backend-id" 0 "$front/virtual-device" "$handle"
         "$front/device-type" disk "$front/state" 1 "$back/frontend" "$front" "$back/frontend-id" 0
         "$back/online" 1 "$back/removable" 0 "$back/bootable" 0 "$back/dev" "vbd$handle" "$back/type" phy
         "$back/mode" "$mode" "$back/device-type" disk "$back/params" "$device")
-    [ "$device" = - ] || nodes+=("$back/physical-device" "$number" "$back/hotplug-status" connected)
+    [ "$device" = - ] || nodes+=("$back/$(vbd_node_for "$device")" "$(vbd_name_of "$device")" "$back/hotplug-status" connected)
     # Written last: a backend driver looks at the disk when its state appears.
     xenstore-write "${nodes[@]}" "$back/state" 1
 }
 
 # vbd_name_device HANDLE DEVICE: says which device an unnamed disk is made of.
 vbd_name_device() {
-    local back number=$2
+    local back
     back=$(vbd_backend "$1")
-    [ ! -b "$2" ] || number=$(device_number "$2")
-    xenstore-write "$back/params" "$2" "$back/physical-device" "$number" "$back/hotplug-status" connected
+    xenstore-write "$back/params" "$2" "$back/$(vbd_node_for "$2")" "$(vbd_name_of "$2")" "$back/hotplug-status" connected
 }
+
+# How a script would name DEVICE: in which node, and what it writes there.
+vbd_node_for() {
+    case $1 in
+    /dev/*) echo physical-device ;;
+    /*) echo physical-device-path ;;
+    *) echo physical-device ;;
+    esac
+}
+vbd_name_of() { if [ -b "$1" ]; then device_number "$1"; else echo "$1"; fi; }
 
 vbd_state() { xenstore-read "$(vbd_backend "$1")/state" 2>/dev/null || echo none; }
 

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the toolstack has named to hold a disk's data.
+
+use kernel::{
+    prelude::*,
+    str::{
+        CStr,
+        CString, //
+    },
+};
+use xenbus::{
+    file::Kind,
+    store, //
+};
+use xenbus_proto::device::{
+    DeviceNumber,
+    Mode, //
+};
+
+/// What the toolstack has named, and what the guest may do with it.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) what: What,
+    pub(crate) mode: Mode,
+}
+
+/// What holds the data.
+pub(crate) enum What {
+    /// The block device of this number.
+    Device(DeviceNumber),
+    /// What has this path: a regular file, or nothing that can be served.
+    File(CString),
+}
+
+impl PartialEq for What {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Device(a), Self::Device(b)) => a == b,
+            (Self::File(a), Self::File(b)) => a.to_bytes() == b.to_bytes(),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for What {}
+
+/// Why what was named is nothing.
+pub(crate) enum Unnamed {
+    /// There is no node yet.
+    NotYet,
+    /// Xenstore does not say, or there is no memory.
+    Failed(Error),
+    /// `physical-device` makes no sense.
+    Invalid(store::Value),
+}
+
+impl What {
+    /// Reads what stands in the backend's directory now. A number comes first: toolstacks write the path of a device's
+    /// node beside it.
+    pub(crate) fn read(dir: &CStr) -> Result<Self, Unnamed> {
+        let read = |node| store::read(dir, node).map_err(Unnamed::Failed);
+        if let Some(number) = read(c"physical-device")? {
+            return match DeviceNumber::parse(&number) {
+                Ok(number) => Ok(Self::Device(number)),
+                Err(_) => Err(Unnamed::Invalid(number)),
+            };
+        }
+        let path = read(c"physical-device-path")?.ok_or(Unnamed::NotYet)?;
+        let path = path.to_c_string().map_err(Unnamed::Failed)?;
+        match Kind::of(&path) {
+            Ok(Kind::BlockDevice(number)) => Ok(Self::Device(number)),
+            // What is wrong with it is seen when it is opened.
+            _ => Ok(Self::File(path)),
+        }
+    }
+
+    /// The number of the device; none is 0.
+    pub(crate) fn number(&self) -> DeviceNumber {
+        match self {
+            Self::Device(number) => *number,
+            Self::File(_) => DeviceNumber::decode(0),
+        }
+    }
+}
+
+impl Named {
+    /// Reads what the toolstack has written now; `None` when it is not there, or makes no sense.
+    pub(crate) fn read(dir: &CStr) -> Option<Self> {
+        let mode = store::read(dir, c"mode").ok()??;
+        Some(Self {
+            what: What::read(dir).ok()?,
+            mode: Mode::parse(&mode),
+        })
+    }
+}

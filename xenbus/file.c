@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Regular files, for Rust: what it cannot call by itself, one step each.
+ *
+ * The methods of the file are called directly, as the kernel's other block drivers over files do: who watches the file
+ * is not told of every write of a guest.
+ */
+
+#include <linux/export.h>
+#include <linux/falloc.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/fs_struct.h>
+#include <linux/namei.h>
+#include <linux/sched/mm.h>
+#include <linux/stat.h>
+#include <linux/uio.h>
+
+#include "bindings_helper.h"
+
+/* Where there is no such scope, paths of kernel threads start where those of init do. */
+#ifndef scoped_with_init_fs
+#define scoped_with_init_fs()
+#endif
+
+static int look_up(const char *name, struct path *path)
+{
+	int err = -ENOENT;
+
+	scoped_with_init_fs()
+		err = kern_path(name, LOOKUP_FOLLOW, path);
+	return err;
+}
+
+/* What kind of thing has this name: the type bits of its mode. @device is set if it is a device's node. */
+int xenbus_helper_file_kind(const char *name, dev_t *device)
+{
+	struct inode *inode;
+	struct path path;
+	int kind;
+
+	kind = look_up(name, &path);
+	if (kind)
+		return kind;
+	inode = d_backing_inode(path.dentry);
+	kind = inode->i_mode & S_IFMT;
+	*device = inode->i_rdev;
+	path_put(&path);
+	return kind;
+}
+
+static int may_open(const struct path *path, bool write)
+{
+	struct inode *inode = d_backing_inode(path->dentry);
+
+	if (!S_ISREG(inode->i_mode))
+		return S_ISDIR(inode->i_mode) ? -EISDIR : -EMEDIUMTYPE;
+	if (IS_SWAPFILE(inode) || IS_SWAPFILE(d_real_inode(path->dentry)))
+		return -ETXTBSY;
+	if (write && IS_APPEND(inode))
+		return -EPERM;
+	return inode_permission(mnt_idmap(path->mnt), inode, MAY_READ | (write ? MAY_WRITE : 0));
+}
+
+/* Nothing but a regular file is opened: opening a device or a FIFO would do something. */
+struct file *xenbus_helper_file_open(const char *name, bool write)
+{
+	int flags = O_LARGEFILE | (write ? O_RDWR : O_RDONLY);
+	struct file *file;
+	struct path path;
+	int err;
+
+	err = look_up(name, &path);
+	if (err)
+		return ERR_PTR(err);
+	err = may_open(&path, write);
+	file = err ? ERR_PTR(err) : dentry_open(&path, flags, current_cred());
+	path_put(&path);
+	return file;
+}
+
+/* The units of direct I/O; nothing if the file has none. */
+static void direct_units(struct file *file, struct xenbus_file_facts *facts)
+{
+	struct block_device *bdev = file_inode(file)->i_sb->s_bdev;
+	struct kstat stat;
+
+	if (!(file->f_mode & FMODE_CAN_ODIRECT))
+		return;
+	if (!vfs_getattr(&file->f_path, &stat, STATX_DIOALIGN, AT_STATX_DONT_SYNC) &&
+	    (stat.result_mask & STATX_DIOALIGN)) {
+		facts->direct_unit = stat.dio_offset_align;
+		facts->direct_memory_unit = stat.dio_mem_align;
+	} else {
+		/* Few file systems say. */
+		facts->direct_unit = bdev ? bdev_logical_block_size(bdev) : SECTOR_SIZE;
+		facts->direct_memory_unit = bdev ? bdev_dma_alignment(bdev) + 1 : SECTOR_SIZE;
+	}
+}
+
+void xenbus_helper_file_facts(struct file *file, struct xenbus_file_facts *facts)
+{
+	struct inode *inode = file_inode(file);
+
+	*facts = (struct xenbus_file_facts){
+		.block_size = i_blocksize(inode),
+		.can_start = file->f_mode & FMODE_NOWAIT,
+		.can_punch = file->f_op->fallocate,
+	};
+	direct_units(file, facts);
+}
+
+u64 xenbus_helper_file_size(struct file *file)
+{
+	return i_size_read(file_inode(file));
+}
+
+/* The inode with the data: there may be a file system over it. */
+struct inode *xenbus_helper_file_inode(struct file *file)
+{
+	return d_real_inode(file_dentry(file));
+}
+
+static long transfer(struct kiocb *iocb, struct iov_iter *iter)
+{
+	const struct file_operations *ops = iocb->ki_filp->f_op;
+
+	return iov_iter_rw(iter) == WRITE ? ops->write_iter(iocb, iter) : ops->read_iter(iocb, iter);
+}
+
+static int transfer_flags(const struct xenbus_file_transfer *what, loff_t pos, size_t bytes)
+{
+	bool direct = what->direct_unit && !((pos | bytes) & (what->direct_unit - 1));
+
+	return (direct ? IOCB_DIRECT : 0) | (what->write ? IOCB_WRITE : 0);
+}
+
+/*
+ * Starts a transfer, without waiting for anything, and returns what has become of it: -EIOCBQUEUED if @done will be
+ * called, -EAGAIN if it cannot be started like this.
+ */
+long xenbus_helper_file_start(struct kiocb *iocb, struct file *file,
+			      const struct xenbus_file_transfer *what,
+			      void (*done)(struct kiocb *iocb, long result))
+{
+	struct super_block *sb = file_inode(file)->i_sb;
+	struct iov_iter iter;
+	long result;
+
+	*iocb = (struct kiocb){
+		.ki_filp = file,
+		.ki_pos = what->pos,
+		.ki_complete = done,
+		.ki_flags = transfer_flags(what, what->pos, what->bytes) | IOCB_NOWAIT,
+	};
+	iov_iter_bvec(&iter, what->write ? ITER_SOURCE : ITER_DEST, what->table, what->parts,
+		      what->bytes);
+	if (!what->write)
+		return transfer(iocb, &iter);
+
+	/* Somebody may be freezing the file system. */
+	if (!sb_start_write_trylock(sb))
+		return -EAGAIN;
+	/* For lockdep: another thread may end it. */
+	__sb_writers_release(sb, SB_FREEZE_WRITE);
+	result = transfer(iocb, &iter);
+	if (result != -EIOCBQUEUED)
+		kiocb_end_write(iocb);
+	return result;
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_start);
+
+/* To be called when a write that was queued is done. */
+void xenbus_helper_file_end_write(struct kiocb *iocb)
+{
+	kiocb_end_write(iocb);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_end_write);
+
+/* Transfers all of it, and waits as long as it takes. */
+int xenbus_helper_file_transfer(struct file *file, const struct xenbus_file_transfer *what)
+{
+	loff_t pos = what->pos;
+	struct iov_iter iter;
+	struct kiocb iocb;
+	long done = 0;
+
+	iov_iter_bvec(&iter, what->write ? ITER_SOURCE : ITER_DEST, what->table, what->parts,
+		      what->bytes);
+	if (what->write)
+		file_start_write(file);
+	while (iov_iter_count(&iter)) {
+		iocb = (struct kiocb){
+			.ki_filp = file,
+			.ki_pos = pos,
+			.ki_flags = transfer_flags(what, pos, iov_iter_count(&iter)),
+		};
+		done = transfer(&iocb, &iter);
+		if (done <= 0)
+			break;
+		pos += done;
+	}
+	if (what->write)
+		file_end_write(file);
+	/* The file may have become shorter. */
+	return iov_iter_count(&iter) ? (done ?: -EIO) : 0;
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_transfer);
+
+int xenbus_helper_file_punch(struct file *file, loff_t pos, loff_t bytes)
+{
+	return vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pos, bytes);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_punch);
+
+void xenbus_helper_file_work_init(struct work_struct *work, void (*function)(struct work_struct *work))
+{
+	INIT_WORK(work, function);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_work_init);
+
+/*
+ * A thread that writes for others must not wait for memory that they hold, nor be slowed down as the one that makes
+ * pages dirty: it cleans pages of the file system above.
+ */
+unsigned int xenbus_helper_file_work_begin(void)
+{
+	unsigned int throttle = current->flags & PF_LOCAL_THROTTLE;
+
+	current->flags |= PF_LOCAL_THROTTLE;
+	return throttle | memalloc_noio_save();
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_work_begin);
+
+void xenbus_helper_file_work_end(unsigned int flags)
+{
+	if (!(flags & PF_LOCAL_THROTTLE))
+		current->flags &= ~PF_LOCAL_THROTTLE;
+	memalloc_noio_restore(flags & ~PF_LOCAL_THROTTLE);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_work_end);

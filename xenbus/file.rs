@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Regular files, for a driver that serves them as disks.
+//!
+//! A [`File`] is open and claimed, and has helpers: a bounded number of threads that do what may have to be waited for.
+//! How one request gets to it is in [`crate::blk`], with the requests to block devices.
+
+mod claims;
+mod size;
+
+pub use size::{
+    Listener,
+    SizeWatch, //
+};
+
+use self::claims::{
+    Claimed,
+    Identity, //
+};
+use crate::{
+    bindings,
+    blk::Claim, //
+};
+use core::ptr::NonNull;
+use kernel::{
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    prelude::*,
+    str::{
+        CStr,
+        CString, //
+    },
+};
+use xenbus_proto::{
+    blkif::SECTOR_SIZE,
+    device::DeviceNumber, //
+};
+
+/// How many requests to a file may be waited for at a time. More of them wait for these.
+const HELPERS: c_int = 16;
+
+/// What has a name in the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A block device's node.
+    BlockDevice(DeviceNumber),
+    /// Anything else.
+    Other,
+}
+
+impl Kind {
+    /// Of what has this name.
+    pub fn of(path: &CStr) -> Result<Self> {
+        let mut device = 0;
+        // SAFETY: The path is a C string.
+        let kind = unsafe { bindings::xenbus_helper_file_kind(path.as_char_ptr(), &mut device) };
+        to_result(kind)?;
+        Ok(match kind {
+            bindings::XENBUS_S_IFREG => Self::File,
+            // `MAJOR` and `MINOR`: the kernel's own encoding of a device number.
+            bindings::XENBUS_S_IFBLK => Self::BlockDevice(DeviceNumber {
+                major: device >> 20,
+                minor: device & 0xf_ffff,
+            }),
+            _ => Self::Other,
+        })
+    }
+}
+
+/// How data gets to a file, chosen when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Past the page cache, for requests that are a multiple of so many bytes; others go through it.
+    Direct(u32),
+    /// Through the page cache.
+    Buffered,
+}
+
+/// An open regular file. It is closed when this is dropped, and what the helpers do is waited for.
+///
+/// # Invariants
+///
+/// - `file` is an open regular file, of which this owns a reference.
+/// - `helpers` is a work queue that this owns.
+pub struct File {
+    file: NonNull<kernel::bindings::file>,
+    helpers: NonNull<kernel::bindings::workqueue_struct>,
+    path: CString,
+    facts: bindings::xenbus_file_facts,
+    writable: bool,
+    /// Given up when the file is closed.
+    _claimed: Claimed,
+}
+
+// SAFETY: A file may be used and closed from any thread, a work queue too.
+unsafe impl Send for File {}
+// SAFETY: The methods on a shared reference may be called at the same time.
+unsafe impl Sync for File {}
+
+impl File {
+    /// Opens the file with this name, to be written when `write`. Anything else than a regular file is not touched.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` when somebody has a claim that excludes this one, `EISDIR` for a directory, `EMEDIUMTYPE` for anything
+    /// else that is no regular file, `ETXTBSY` for a swap file in use, and whatever opening it gives.
+    pub fn open(path: &CStr, write: bool, claim: Claim) -> Result<Self> {
+        let name = CString::try_from(path)?;
+        // SAFETY: The path is a C string.
+        let file = from_err_ptr(unsafe {
+            bindings::xenbus_helper_file_open(path.as_char_ptr(), write) //
+        })?;
+        let opened = Opened(NonNull::new(file).ok_or(ENOENT)?);
+        let claimed = Claimed::new(opened.identity(), claim)?;
+        let facts = opened.facts();
+        let helpers = new_helpers()?;
+        // INVARIANT: Both were made above.
+        Ok(Self {
+            file: opened.keep(),
+            helpers,
+            path: name,
+            facts,
+            writable: write,
+            _claimed: claimed,
+        })
+    }
+
+    /// The name that it was opened by.
+    pub fn path(&self) -> &CStr {
+        &self.path
+    }
+
+    /// The size in whole sectors of 512 bytes, as it is now.
+    pub fn sectors(&self) -> u64 {
+        // SAFETY: By the type invariant the file is open.
+        let bytes = unsafe { bindings::xenbus_helper_file_size(self.raw()) };
+        bytes / 512
+    }
+
+    /// Bytes of the unit that the file system reads and writes without waste.
+    pub fn block_size(&self) -> u32 {
+        match self.way() {
+            Way::Direct(unit) => unit.max(self.facts.block_size),
+            Way::Buffered => self.facts.block_size,
+        }
+    }
+
+    /// How data gets there.
+    pub fn way(&self) -> Way {
+        match self.facts.direct_unit {
+            0 => Way::Buffered,
+            unit => Way::Direct(unit),
+        }
+    }
+
+    /// Whether it may be possible to give room in it back. Whether it is is seen at the first try.
+    pub fn can_punch(&self) -> bool {
+        self.facts.can_punch && self.writable
+    }
+
+    /// Whether it was opened to be written.
+    pub fn writable(&self) -> bool {
+        self.writable
+    }
+
+    /// Whether transfers can be started without waiting.
+    pub(crate) fn can_start(&self) -> bool {
+        self.facts.can_start
+    }
+
+    /// Bytes of the unit of direct I/O, 0 if there is none.
+    pub(crate) fn direct_unit(&self) -> u32 {
+        self.facts.direct_unit
+    }
+
+    /// Makes durable what was written. Waits.
+    pub(crate) fn sync(&self) -> Result {
+        // What finds the data again is made durable with it, times are not.
+        //
+        // SAFETY: By the type invariant the file is open.
+        to_result(unsafe { kernel::bindings::vfs_fsync(self.raw(), 1) })
+    }
+
+    /// Gives back the room of some bytes, which read as zeroes then. Waits.
+    pub(crate) fn punch(&self, pos: u64, bytes: u32) -> Result {
+        let pos = i64::try_from(pos)?;
+        // SAFETY: By the type invariant the file is open.
+        to_result(unsafe { bindings::xenbus_helper_file_punch(self.raw(), pos, bytes.into()) })
+    }
+
+    /// Transfers everything. Waits.
+    ///
+    /// # Safety
+    ///
+    /// The table has as many parts as it says, all in memory that stays until this returns, `bytes` together.
+    pub(crate) unsafe fn transfer(&self, what: &bindings::xenbus_file_transfer) -> Result {
+        // SAFETY: By the type invariant the file is open; the rest is what is required of the caller.
+        to_result(unsafe { bindings::xenbus_helper_file_transfer(self.raw(), what) })
+    }
+
+    pub(crate) fn raw(&self) -> *mut kernel::bindings::file {
+        self.file.as_ptr()
+    }
+
+    /// Has a helper do some work.
+    ///
+    /// # Safety
+    ///
+    /// The work was initialised, is not queued, and stays until its function is called.
+    pub(crate) unsafe fn have_done(&self, work: *mut kernel::bindings::work_struct) {
+        let anywhere = kernel::bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
+        // SAFETY: By the type invariant the queue is ours; the rest is required of the caller.
+        unsafe { kernel::bindings::queue_work_on(anywhere, self.helpers.as_ptr(), work) };
+    }
+}
+
+/// A file that is being opened. It is closed when this is dropped.
+///
+/// # Invariants
+///
+/// It is an open file, of which this owns a reference.
+struct Opened(NonNull<kernel::bindings::file>);
+
+impl Opened {
+    fn identity(&self) -> Identity {
+        // SAFETY: By the type invariant the file is open.
+        let inode = unsafe { bindings::xenbus_helper_file_inode(self.0.as_ptr()) };
+        Identity(inode.addr())
+    }
+
+    fn facts(&self) -> bindings::xenbus_file_facts {
+        let mut facts = bindings::xenbus_file_facts::default();
+        // SAFETY: By the type invariant the file is open.
+        unsafe { bindings::xenbus_helper_file_facts(self.0.as_ptr(), &mut facts) };
+        // Parts of a request start at any sector of a page.
+        if facts.direct_memory_unit > SECTOR_SIZE {
+            facts.direct_unit = 0;
+        }
+        facts
+    }
+
+    /// Gives it away.
+    fn keep(self) -> NonNull<kernel::bindings::file> {
+        core::mem::ManuallyDrop::new(self).0
+    }
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        // Closed here and now: whoever unmounts the file system next finds it unused.
+        //
+        // SAFETY: By the type invariant the reference is ours. Files are dropped by kernel threads.
+        unsafe { kernel::bindings::__fput_sync(self.0.as_ptr()) };
+    }
+}
+
+/// A work queue for what has to be waited for.
+fn new_helpers() -> Result<NonNull<kernel::bindings::workqueue_struct>> {
+    // SAFETY: The format consumes one C string.
+    let helpers = unsafe {
+        kernel::bindings::alloc_workqueue_noprof(
+            c"%s".as_char_ptr(),
+            bindings::XENBUS_WQ_FOR_IO,
+            HELPERS,
+            c"xbd-file".as_char_ptr(),
+        )
+    };
+    NonNull::new(helpers).ok_or(ENOMEM)
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant it is ours. The call waits for helpers that are about to end: what they did
+        // they have handed back.
+        unsafe { kernel::bindings::destroy_workqueue(self.helpers.as_ptr()) };
+        // INVARIANT: The reference is given away.
+        drop(Opened(self.file));
+    }
+}
