@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
-// A QEMU plugin that counts what each processor executes between two markers.
+// A QEMU plugin that counts what each processor executes between two markers, or, where several programs
+// execute them, between the first that starts and the last that stops.
 //
 // It counts how often each translation block begins: a straight piece of code, known by its address
 // and its number of instructions. All else is computed from that afterwards: instructions by place or
 // by function, and how often a function was entered, as a function's first instruction begins a block.
 //
-// Each stop marker writes a file, window-000 and so on, in the folder given as out=FOLDER, with a line
+// Each such window becomes a file, window-000 and so on, in the folder given as out=FOLDER, with a line
 // for each block: processor, address, instructions, executions; the address in hexadecimal.
 //
 // To be used with -icount, under which QEMU runs all processors in one thread: nothing is locked here.
 // QEMU 10.0 then tells a callback not the processor that executes a block but the one for which it was
-// translated. For kernels and programs that is the same, as each domain is pinned and has its memory
-// for itself. Xen's code is shared: there the processor is told by its stack. And QEMU's inline
-// counters, which would be quicker, end such a machine with "Bad icount read".
+// translated. For kernels and programs that does not matter, as each domain is pinned and has its memory
+// for itself: only the processors of one guest are mixed up. Xen's code is shared but for the first
+// instructions of a system call, by which hypercalls come, too: they are each processor's own, and lead
+// to its stack. By that the processor is told. And QEMU's inline counters, which would be quicker, end
+// such a machine with "Bad icount read".
 
 #include "qemu.h"
 #include "../mark.h"
@@ -22,8 +25,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// A power of two. A machine that boots and works for a while translates some 200000 blocks.
-#define MAX_BLOCKS (1u << 19)
+// A power of two. QEMU cuts blocks where a turn of a processor ends, so that there are many.
+#define MAX_BLOCKS (1u << 20)
 #define MAX_PROCESSORS 4
 // Addresses of programs are below. Programs are not told apart: their blocks count as of address 0.
 #define KERNEL_SPACE (1ull << 47)
@@ -46,19 +49,20 @@ static unsigned int block_count;
 static uint64_t executions[MAX_PROCESSORS][MAX_BLOCKS];
 static uint64_t xen_executions[MAX_STACKS][MAX_BLOCKS];
 
-// The stacks on which Xen was seen, and after the code of which processor's domain it began there: the
-// most frequent one is the stack's. (QEMU changes processors anywhere, but seldom just there.)
+// The stacks on which Xen was seen, and how often it got there from the way in of which processor. (QEMU
+// changes processors anywhere, but seldom just there.)
 static struct stack {
 	uint64_t number;
-	uint64_t begun_after[MAX_PROCESSORS];
+	uint64_t entered_by[MAX_PROCESSORS];
 } stacks[MAX_STACKS];
 static unsigned int stack_count;
-static int domain_before = -1; // the processor, when the block before was not Xen's
+static int entering = -1; // the processor, when the block before was on its way in
 
 static void *stack_pointer; // QEMU's handle of the register
 static struct glib_array *register_value;
 static const char *folder;
 static unsigned int windows;
+static unsigned int started; // programs, and not yet stopped
 
 static void give_up(const char *why)
 {
@@ -110,54 +114,67 @@ static unsigned int stack_of(uint64_t pointer)
 		if (stacks[i].number == number)
 			return i;
 	}
-	// Before the first marker the machine boots and uses others; start() forgets them.
 	if (i == MAX_STACKS)
-		return i - 1;
+		give_up("too many stacks, MAX_STACKS must grow");
 	stacks[stack_count++].number = number;
 	return i;
 }
 
-static unsigned int processor_of(const struct stack *stack)
+static unsigned int most_frequent(const struct stack *stack)
 {
 	unsigned int best = 0;
 
 	for (unsigned int i = 1; i < MAX_PROCESSORS; i++) {
-		if (stack->begun_after[i] > stack->begun_after[best])
+		if (stack->entered_by[i] > stack->entered_by[best])
 			best = i;
 	}
 	return best;
 }
 
+// The processor of a stack; one that has no domain and only idles is counted as the last.
+static unsigned int processor_of(const struct stack *stack)
+{
+	unsigned int best = most_frequent(stack);
+
+	return stack->entered_by[best] ? best : MAX_PROCESSORS - 1;
+}
+
 static void domain_block(unsigned int vcpu, void *data)
 {
+	if (!started)
+		return;
 	executions[vcpu][(size_t)data]++;
-	domain_before = vcpu;
+	entering = -1;
 }
 
 static void xen_block(unsigned int vcpu, void *data)
 {
-	uint64_t pointer = read_stack_pointer();
+	uint64_t pointer;
 	unsigned int stack;
 
-	// The first instructions on the way in are each processor's own, and use the guest's stack.
+	if (!started)
+		return;
+	pointer = read_stack_pointer();
+	// The way in begins on the domain's stack.
 	if (!is_xen(pointer)) {
 		executions[vcpu][(size_t)data]++;
+		entering = vcpu;
 		return;
 	}
 	stack = stack_of(pointer);
 	xen_executions[stack][(size_t)data]++;
-	if (domain_before >= 0)
-		stacks[stack].begun_after[domain_before]++;
-	domain_before = -1;
+	if (entering >= 0)
+		stacks[stack].entered_by[entering]++;
+	entering = -1;
 }
 
 static void start(unsigned int vcpu, void *data)
 {
 	(void)vcpu, (void)data;
+	if (started++)
+		return;
 	memset(executions, 0, sizeof(executions));
 	memset(xen_executions, 0, sizeof(xen_executions));
-	memset(stacks, 0, sizeof(stacks));
-	stack_count = 0;
 }
 
 static void write_counters(FILE *file, unsigned int processor, const uint64_t *counters)
@@ -175,8 +192,8 @@ static void stop(unsigned int vcpu, void *data)
 	FILE *file;
 
 	(void)vcpu, (void)data;
-	if (stack_count == MAX_STACKS)
-		give_up("too many stacks, MAX_STACKS must grow");
+	if (!started || --started)
+		return;
 	snprintf(path, sizeof(path), "%s/window-%03u", folder, windows++);
 	file = fopen(path, "w");
 	if (!file)
