@@ -3,18 +3,19 @@
 
 import argparse
 import json
+import statistics
 import sys
 from pathlib import Path
 
 from .symbols import demangle
-from .windows import DOM0_CPU, read_results
+from .windows import DOM0_CPU, Round, read_results
 
 REFERENCE, OURS = "xen-blkback", "xbdback"
 
 
-def figures(measurement):
-    """What is said of a measurement, for one I/O."""
-    places, calls = measurement.by_place(), measurement.calls()
+def round_figures(each):
+    """What is said of one round, for one I/O."""
+    places, calls = each.by_place(), each.calls()
     at = lambda place: sum(count for (cpu, where), count in places.items() if cpu == DOM0_CPU and where == place)
     called = lambda name, on_dom0: sum(
         count for (cpu, function), count in calls.items() if function == name and (cpu == DOM0_CPU) == on_dom0
@@ -29,8 +30,17 @@ def figures(measurement):
         "to_guest": called("evtchn_send", True),
         "to_dom0": called("evtchn_send", False),
         "wakeups": called("vcpu_block", True),
-        "p50_us": measurement.p50 / 1000 or None,
-        "p99_us": measurement.p99 / 1000 or None,
+        "p50_us": each.p50 / 1000 or None,
+        "p99_us": each.p99 / 1000 or None,
+    }
+
+
+def figures(measurement):
+    """What is said of a measurement: of its rounds, the one in the middle, for each figure."""
+    rounds = [round_figures(each) for each in measurement.rounds]
+    return {
+        name: None if value is None else statistics.median(each[name] for each in rounds)
+        for name, value in rounds[0].items()
     }
 
 
@@ -76,8 +86,8 @@ def woken_idle(rows):
 
 
 def print_profile(measurement, lines):
-    functions = measurement.by_function()
-    calls = measurement.calls()
+    functions = measurement.mean(Round.by_function)
+    calls = measurement.mean(Round.calls)
     for title, mine in (("dom0", lambda cpu: cpu == DOM0_CPU), ("guests", lambda cpu: cpu != DOM0_CPU)):
         found = {}
         for (cpu, module, name), count in functions.items():

@@ -5,6 +5,7 @@ import re
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from .symbols import Symbols
@@ -24,17 +25,16 @@ def read_window(path):
 
 
 @dataclass
-class Measurement:
-    """A job on one backend. Figures are for one I/O: the difference of the larger and the smaller window
-    divided by the difference of their numbers of I/Os, so that what a run costs by itself is not in it."""
+class Round:
+    """A job done once on one backend. Figures are for one I/O: the difference of the larger and the smaller
+    window divided by the difference of their numbers of I/Os, so that what a run costs by itself is not in
+    it."""
 
-    backend: str
-    job: str
     small: dict
     large: dict
     ios: float
     symbols: dict  # of dom0 and of a guest
-    # Fio's latencies in virtual time, if it told them: an instruction of any processor takes 1 ns.
+    # Fio's latencies in virtual time, if it told them, in ns: as many instructions of the machine.
     p50: int
     p99: int
 
@@ -72,31 +72,52 @@ class Measurement:
         return entries
 
 
+@dataclass
+class Measurement:
+    """All rounds of a job on one backend."""
+
+    backend: str
+    job: str
+    rounds: list
+
+    def mean(self, what):
+        """The mean of what(round), a dictionary of numbers, over the rounds."""
+        total = defaultdict(float)
+        for each in map(what, self.rounds):
+            for key, value in each.items():
+                total[key] += value / len(self.rounds)
+        return total
+
+
 def read_latencies(path):
     """Yields (p50, p99) in ns of each job's larger window from fio's terse results."""
     for line in path.read_text(encoding="utf-8").splitlines():
-        if line.split(";")[2:3] == ["large"]:
+        if line.split(";")[2:3] == ["job"]:
             # Once for reads, for writes and for discards: what a job did not do is 0.
             yield tuple(1000 * max(map(int, re.findall(rf"\b{p}\.0+%=(\d+)", line)), default=0) for p in (50, 99))
+
+
+def read_symbols(folder, load):
+    """The symbols of dom0 with the modules of one load, and of a guest."""
+    common = [folder / "xen.symbols", folder / "linux.symbols"]
+    return {
+        "dom0": Symbols(*common, folder / f"{load}.symbols"),
+        "guest": Symbols(*common, folder / "guest.symbols"),
+    }
 
 
 def read_results(folder):
     """Reads all measurements of a run from the folder of its results."""
     folder = Path(folder)
-    symbols = {}
-    measurements = []
+    symbols_of = cache(lambda load: read_symbols(folder, load))
+    measurements = {}
     latencies = list(read_latencies(folder / "fio"))
     jobs = (folder / "jobs").read_text(encoding="ascii").splitlines()
     if len(list(folder.glob("window-*"))) != 2 * len(jobs):
         sys.exit(f"{folder} has not two windows for each job: something failed in the midst of it")
     for number, line in enumerate(jobs):
         backend, job, count, load = line.split()
-        if load not in symbols:
-            common = [folder / "xen.symbols", folder / "linux.symbols"]
-            symbols[load] = {
-                "dom0": Symbols(*common, folder / f"{load}.symbols"),
-                "guest": Symbols(*common, folder / "guest.symbols"),
-            }
         small, large = (read_window(folder / f"window-{2 * number + i:03}") for i in (0, 1))
-        measurements.append(Measurement(backend, job, small, large, 2 * float(count), symbols[load], *latencies[number]))
-    return measurements
+        measurement = measurements.setdefault((job, backend), Measurement(backend, job, []))
+        measurement.rounds.append(Round(small, large, 2 * float(count), symbols_of(load), *latencies[number]))
+    return list(measurements.values())
