@@ -62,6 +62,14 @@ static int may_open(const struct path *path, bool write)
 	return inode_permission(mnt_idmap(path->mnt), inode, MAY_READ | (write ? MAY_WRITE : 0));
 }
 
+/* What the kernel makes up, as in /proc, looks like a file, but many of it cannot be read or written into pages. */
+static bool can_transfer(struct file *file, bool write)
+{
+	const struct file_operations *ops = file->f_op;
+
+	return ops->read_iter && (!write || ops->write_iter);
+}
+
 /* Nothing but a regular file is opened: opening a device or a FIFO would do something. */
 struct file *xenbus_helper_file_open(const char *name, bool write)
 {
@@ -76,7 +84,10 @@ struct file *xenbus_helper_file_open(const char *name, bool write)
 	err = may_open(&path, write);
 	file = err ? ERR_PTR(err) : dentry_open(&path, flags, current_cred());
 	path_put(&path);
-	return file;
+	if (IS_ERR(file) || can_transfer(file, write))
+		return file;
+	fput(file);
+	return ERR_PTR(-EMEDIUMTYPE);
 }
 
 /* The units of direct I/O; nothing if the file has none. */

@@ -107,6 +107,8 @@ test_what_is_no_regular_file_is_refused() {
     refused "$fs/fifo" 124 "no regular file"
     ln -s /dev/null "$fs/null"
     refused "$fs/null" 124 "no regular file"
+    # It looks like one.
+    refused /proc/version 124 "no regular file"
 }
 
 test_only_one_guest_writes_a_file() {
