@@ -38,7 +38,6 @@ static const int XENBUS_GNTST_EAGAIN = GNTST_eagain;
 static const int XENBUS_GNTST_NO_DEVICE_SPACE = GNTST_no_device_space;
 static const unsigned int XENBUS_EOI_SPURIOUS = XEN_EOI_FLAG_SPURIOUS;
 static const unsigned int XENBUS_WQ_UNBOUND = WQ_UNBOUND;
-static const unsigned int XENBUS_WQ_FOR_IO = WQ_UNBOUND | WQ_MEM_RECLAIM;
 static const long XENBUS_EIOCBQUEUED = EIOCBQUEUED;
 static const int XENBUS_S_IFREG = S_IFREG;
 static const int XENBUS_S_IFBLK = S_IFBLK;
@@ -168,6 +167,7 @@ int xenbus_helper_file_kind(const char *name, dev_t *device);
 struct file *xenbus_helper_file_open(const char *name, bool write);
 void xenbus_helper_file_facts(struct file *file, struct xenbus_file_facts *facts);
 u64 xenbus_helper_file_size(struct file *file);
+int xenbus_helper_file_writers(struct file *file);
 struct inode *xenbus_helper_file_inode(struct file *file);
 long xenbus_helper_file_start(struct kiocb *iocb, struct file *file,
 			      const struct xenbus_file_transfer *what,

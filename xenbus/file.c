@@ -67,7 +67,7 @@ static bool can_transfer(struct file *file, bool write)
 {
 	const struct file_operations *ops = file->f_op;
 
-	return ops->read_iter && (!write || ops->write_iter);
+	return ops->read_iter && (!write || (ops->write_iter && ops->fsync));
 }
 
 /* Nothing but a regular file is opened: opening a device or a FIFO would do something. */
@@ -124,6 +124,12 @@ void xenbus_helper_file_facts(struct file *file, struct xenbus_file_facts *facts
 u64 xenbus_helper_file_size(struct file *file)
 {
 	return i_size_read(file_inode(file));
+}
+
+/* How many have the file open to write. */
+int xenbus_helper_file_writers(struct file *file)
+{
+	return atomic_read(&file_inode(file)->i_writecount);
 }
 
 /* The inode with the data: there may be a file system over it. */

@@ -74,7 +74,7 @@ impl Kind {
 /// How data gets to a file, chosen when it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Past the page cache, for requests that are a multiple of so many bytes; others go through it.
+    /// Past the page cache; requests are multiples of so many bytes.
     Direct(u32),
     /// Through the page cache.
     Buffered,
@@ -106,7 +106,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// `EBUSY` when somebody has a claim that excludes this one, `EISDIR` for a directory, `EMEDIUMTYPE` for anything
+    /// `EBUSY` when somebody has a claim that excludes this one, or a program or a loop device writes it; `EISDIR` for a directory, `EMEDIUMTYPE` for anything
     /// else that is no regular file, `ETXTBSY` for a swap file in use, and whatever opening it gives.
     pub fn open(path: &CStr, write: bool, claim: Claim) -> Result<Self> {
         let name = CString::try_from(path)?;
@@ -116,6 +116,10 @@ impl File {
         })?;
         let opened = Opened(NonNull::new(file).ok_or(ENOENT)?);
         let claimed = Claimed::new(opened.identity(), claim)?;
+        let writers = if write { 1 } else { 0 };
+        if claim != Claim::Shared && opened.writers() > writers {
+            return Err(EBUSY);
+        }
         let facts = opened.facts();
         let helpers = new_helpers()?;
         // INVARIANT: Both were made above.
@@ -143,10 +147,8 @@ impl File {
 
     /// Bytes of the unit that the file system reads and writes without waste.
     pub fn block_size(&self) -> u32 {
-        match self.way() {
-            Way::Direct(unit) => unit.max(self.facts.block_size),
-            Way::Buffered => self.facts.block_size,
-        }
+        // What a network file system says may be more than any disk has.
+        self.facts.block_size.min(1 << 16)
     }
 
     /// How data gets there.
@@ -232,12 +234,19 @@ impl Opened {
         Identity(inode.addr())
     }
 
+    /// How many have it open to write, this one included.
+    fn writers(&self) -> c_int {
+        // SAFETY: By the type invariant the file is open.
+        unsafe { bindings::xenbus_helper_file_writers(self.0.as_ptr()) }
+    }
+
     fn facts(&self) -> bindings::xenbus_file_facts {
         let mut facts = bindings::xenbus_file_facts::default();
         // SAFETY: By the type invariant the file is open.
         unsafe { bindings::xenbus_helper_file_facts(self.0.as_ptr(), &mut facts) };
-        // Parts of a request start at any sector of a page.
-        if facts.direct_memory_unit > SECTOR_SIZE {
+        // A request is any sectors, and starts at any sector of a page. It is all or nothing: a file that is
+        // written past the page cache and through it at the same time can lose writes.
+        if facts.direct_memory_unit > SECTOR_SIZE || facts.direct_unit > SECTOR_SIZE {
             facts.direct_unit = 0;
         }
         facts
@@ -264,7 +273,8 @@ fn new_helpers() -> Result<NonNull<kernel::bindings::workqueue_struct>> {
     let helpers = unsafe {
         kernel::bindings::alloc_workqueue_noprof(
             c"%s".as_char_ptr(),
-            bindings::XENBUS_WQ_FOR_IO,
+            // As for loop devices: one with a rescuer may not wait for the file systems' own that have none.
+            bindings::XENBUS_WQ_UNBOUND,
             HELPERS,
             c"xbd-file".as_char_ptr(),
         )

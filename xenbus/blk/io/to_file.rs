@@ -189,24 +189,13 @@ impl<T: Send + 'static> Io<T> {
         unsafe { file.transfer(&self.transfer(file)) }
     }
 
-    /// The unit of direct I/O, if all parts of the request's memory are multiples of it: not every driver of a device
-    /// with large blocks can take blocks in parts. There is nothing to look at when the blocks are sectors.
-    fn direct_unit(&self, file: &File) -> u32 {
-        let unit = file.direct_unit();
-        let partial = |vec: &kernel::bindings::bio_vec| vec.bv_len & unit.wrapping_sub(1) != 0;
-        match unit > SECTOR_SIZE && self.vecs.iter().any(partial) {
-            true => 0,
-            false => unit,
-        }
-    }
-
     fn transfer(&self, file: &File) -> bindings::xenbus_file_transfer {
         bindings::xenbus_file_transfer {
             table: self.vecs.as_ptr(),
             parts: self.vecs.len() as u32,
             bytes: self.bytes,
             pos: self.to_file.pos(),
-            direct_unit: self.direct_unit(file),
+            direct_unit: file.direct_unit(),
             write: self.to_file.writes(),
         }
     }

@@ -99,6 +99,15 @@ refused() {
     patiently test ! -e "/sys/bus/xen-backend/devices/vbd-0-$handle"
 }
 
+test_a_file_that_a_program_writes_is_refused() {
+    make_ext4
+    make_image 4M
+    exec 7<>"$image"
+    refused "$image" 16 "in use"
+    exec 7>&-
+    attach "$image"
+}
+
 test_what_is_no_regular_file_is_refused() {
     make_ext4
     refused "$fs" 21 "is a directory"
@@ -244,7 +253,7 @@ test_requests_of_512_bytes_where_blocks_have_4096() {
     make_image 8M
     attach "$image"
     expect 512 "$(queue_limit /dev/xvda logical_block_size)"
-    expect "direct 4096" "$(cat "/sys/bus/xen-backend/devices/vbd-0-$handle/access")"
+    expect buffered "$(cat "/sys/bus/xen-backend/devices/vbd-0-$handle/access")"
     fio_verify --bsrange=512-16k --size=4M
     compare
 }
