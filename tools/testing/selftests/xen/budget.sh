@@ -48,7 +48,7 @@ test_a_disk_without_pages_for_its_data_is_refused() {
     make_null
     backend_load max_queues=4 max_domain_pages=64
     attach_large 51712
-    expect_refusal "the guest asks for 44 pages of data and has 44, with all its disks it may have 64;"
+    expect_refusal "the guest asks for 48 pages of data and has 48, with all its disks it may have 64;"
 }
 
 # Six disks ask for 24 queues with 384 ring pages, and may have 4 with 64.
