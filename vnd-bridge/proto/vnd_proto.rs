@@ -23,3 +23,5 @@
 )]
 
 pub mod cloop2;
+pub mod ioctl;
+pub mod shape;
