@@ -19,7 +19,10 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::ordering::Relaxed,
+        Arc, //
+    },
 };
 use xenbus::store;
 use xenbus_proto::{
@@ -52,14 +55,17 @@ impl Connection {
         let published = read_offer(vbd)?;
         // The next disk of this name is probed after this one is gone, and its frontend publishes after that:
         // so the offer is not from there.
-        vbd.in_directory(|| Ok(()))?;
+        vbd.in_directory(|| {
+            vbd.deserted.store(false, Relaxed);
+            Ok(())
+        })?;
         let count = published.queues().len();
         let charged = charge(vbd, &published)?;
 
         let mut signals = KVec::with_capacity(count, GFP_KERNEL)?;
         let mut bells = KVec::with_capacity(count, GFP_KERNEL)?;
         for _ in 0..count {
-            let each = Signals::new()?;
+            let each = Signals::new(vbd.deserted.clone())?;
             bells.push(each.bell.clone(), GFP_KERNEL)?;
             signals.push(each, GFP_KERNEL)?;
         }

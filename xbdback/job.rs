@@ -79,6 +79,8 @@ pub(crate) enum Failure {
     Grant,
     /// The disk failed, or there was no memory.
     Kernel(Error),
+    /// Nobody waits for it any more.
+    Deserted,
 }
 
 impl Failure {
@@ -87,7 +89,7 @@ impl Failure {
         match self {
             Self::Invalid(reject) => reject.status,
             Self::Kernel(error) if error == EOPNOTSUPP => Status::Unsupported,
-            Self::NoRoom | Self::Grant | Self::Kernel(_) => Status::Error,
+            Self::NoRoom | Self::Grant | Self::Kernel(_) | Self::Deserted => Status::Error,
         }
     }
 }

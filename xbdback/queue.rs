@@ -57,16 +57,19 @@ pub(crate) struct Signals {
     stop: AtomicFlag,
     /// The guest broke the ring; it is served no more.
     halted: AtomicFlag,
+    /// Nobody waits for answers, and the guest's pages may be anything: [`Vbd::deserted`].
+    deserted: Arc<AtomicFlag>,
 }
 
 impl Signals {
-    pub(crate) fn new() -> Result<Arc<Self>> {
+    pub(crate) fn new(deserted: Arc<AtomicFlag>) -> Result<Arc<Self>> {
         Ok(Arc::new(
             Self {
                 bell: Arc::pin_init(Doorbell::new(), GFP_KERNEL)?,
                 event: AtomicFlag::new(false),
                 stop: AtomicFlag::new(false),
                 halted: AtomicFlag::new(false),
+                deserted,
             },
             GFP_KERNEL,
         )?)
@@ -95,7 +98,13 @@ impl Signals {
 
     /// Whether the connection is to end.
     pub(crate) fn stopping(&self) -> bool {
-        self.stop.load(Relaxed)
+        self.stop.load(Relaxed) || self.deserted()
+    }
+
+    /// Whether the guest has forgotten its requests: then its pages must be left alone, and nothing may be made of
+    /// what stands in them.
+    pub(crate) fn deserted(&self) -> bool {
+        self.deserted.load(Relaxed)
     }
 }
 

@@ -130,6 +130,7 @@ impl Reporter {
             Failure::Invalid(reject) => return self.refused(&reject),
             Failure::NoRoom => (ErrorClass::Grant, ENOMEM),
             Failure::Grant => (ErrorClass::Grant, EFAULT),
+            Failure::Deserted => return,
             Failure::Kernel(error) => (ErrorClass::Device, error),
         };
         self.statistics.error(class);

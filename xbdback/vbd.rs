@@ -85,6 +85,7 @@ use xenbus_proto::{
     state::{
         self,
         Action,
+        Answers,
         Frontend,
         Machine,
         Seen,
@@ -107,6 +108,9 @@ pub(crate) struct Vbd {
     /// The backend's directory is not this disk's any more. Held while it is used.
     #[pin]
     gone: Mutex<bool>,
+    /// The guest has forgotten the requests of the connection that there is. It may have granted us other pages
+    /// under the same references since, so not even what is in flight is copied to them.
+    pub(crate) deserted: Arc<AtomicFlag>,
     /// Nothing of the disk is open, nor will be.
     finished: AtomicFlag,
     /// What the guest causes to be said, whichever thread says it.
@@ -153,13 +157,14 @@ impl Vbd {
     pub(crate) fn new(dev: &Device<Core<'_>>) -> Result<Arc<Self>> {
         let id = Identity::new(dev)?;
         Arc::pin_init(
-            pin_init!(Self {
+            try_pin_init!(Self {
                 id,
                 abilities: params::abilities(),
                 seen: Atomic::new(0),
                 named: AtomicFlag::new(false),
                 removing: AtomicFlag::new(false),
                 gone <- kernel::new_mutex!(false),
+                deserted: Arc::new(AtomicFlag::new(false), GFP_KERNEL)?,
                 finished: AtomicFlag::new(false),
                 log <- kernel::new_mutex!(GuestLog::new()),
                 statistics <- Statistics::new(),
@@ -277,7 +282,12 @@ impl Vbd {
     /// kernel has locked the device, and not in the xenwatch thread at all. Unloading the module waits for
     /// the work item in any case.
     pub(crate) fn remove(self: &Arc<Self>, why: Unbinding) {
-        *self.gone.lock() = why == Unbinding::Gone;
+        if why == Unbinding::Gone {
+            // At once, whatever the work item waits for: the guest does not wait for us.
+            let mut gone = self.gone.lock();
+            *gone = true;
+            self.deserted.store(true, Relaxed);
+        }
         self.removing.store(true, Release);
         self.kick();
         if watch::in_xenwatch() {
@@ -391,8 +401,10 @@ impl Vbd {
             Action::Connect => self.connect(state).inspect_err(|_| {
                 state.machine.connect_failed();
             })?,
-            Action::Disconnect => {
-                if self.removing.load(Acquire) && !*self.gone.lock() {
+            Action::Disconnect(answers) => {
+                if answers == Answers::Unwanted {
+                    self.deserted.store(true, Relaxed);
+                } else if self.removing.load(Acquire) && !*self.gone.lock() {
                     self.let_guest_close();
                 }
                 state.connection = None;

@@ -32,7 +32,10 @@ impl Worker {
         for room in self.completions.take() {
             self.submitted = self.submitted.saturating_sub(1);
             self.starved = false;
-            self.completed(room);
+            match self.signals.deserted() {
+                true => self.forget(room),
+                false => self.completed(room),
+            }
         }
         self.submit_waiting_discards();
         if self.jobs.is_empty() {
@@ -49,6 +52,13 @@ impl Worker {
             self.answer(room, result);
         }
         self.jobs = jobs;
+    }
+
+    /// The disk is done with a request that the guest knows nothing of any more.
+    #[cold]
+    fn forget(&mut self, mut room: KBox<Room>) {
+        room.payload.result = Err(Failure::Deserted);
+        push(&mut self.jobs, room);
     }
 
     /// The disk is done with a request: does what is left of it, or lets it go back.

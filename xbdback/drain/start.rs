@@ -35,7 +35,7 @@ const QUANTUM_SEGMENTS: usize = 512;
 impl Worker {
     /// Steps 1 to 4.
     pub(super) fn start(&mut self) {
-        if self.runs_alone || !self.passes() {
+        if self.runs_alone || self.signals.deserted() || !self.passes() {
             return;
         }
         self.starved = false;

@@ -56,7 +56,10 @@ impl Seen {
     pub const NONE: Self = Self(0);
 
     /// Anything that gives up the ring: missing, Initialising, Closing, Closed.
-    const RESTART: u32 = Self::bit(0) | Self::bit(1) | Self::bit(5) | Self::bit(6);
+    const RESTART: u32 = Self::FORGOTTEN | Self::bit(5);
+
+    /// Anything that also gives up what is in flight: missing, Initialising, Closed.
+    const FORGOTTEN: u32 = Self::bit(0) | Self::bit(1) | Self::bit(6);
 
     /// The bit of a state number, for collecting in an atomic by `fetch_or`.
     pub const fn bit(raw: u32) -> u32 {
@@ -85,6 +88,11 @@ impl Seen {
     /// Whether the frontend was, in between, in a state in which it has no ring.
     const fn restarted(self) -> bool {
         self.0 & Self::RESTART != 0
+    }
+
+    /// Whether the frontend was, in between, in a state in which it has forgotten its requests too.
+    const fn forgot(self) -> bool {
+        self.0 & Self::FORGOTTEN != 0
     }
 
     /// Whether the frontend was in another state than this.
@@ -134,13 +142,23 @@ pub struct Snapshot {
     pub removing: bool,
 }
 
+/// What the frontend has of the requests that are in flight when its ring is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// It waits for the answers.
+    Wanted,
+    /// It has forgotten the requests. The pages that it granted for them may be anything by now, under the same
+    /// references: they must not be written to.
+    Unwanted,
+}
+
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Map the frontend's ring and start serving it.
     Connect,
     /// Stop serving, wait for requests in flight, give everything of the frontend's back.
-    Disconnect,
+    Disconnect(Answers),
     /// Write our `state` node.
     SwitchState(XenbusState),
     /// Close the backing device.
@@ -298,11 +316,28 @@ impl Step {
         self.now.own == Some(XenbusState::Closing) && !self.now.online
     }
 
+    /// Whether the frontend waits for what its ring still owes it.
+    fn answers(&self) -> Answers {
+        use XenbusState::*;
+
+        let forgotten = match self.now.frontend {
+            Frontend::Missing | Frontend::In(Initialising | Closed) => true,
+            Frontend::In(Closing) => self.now.seen.forgot(),
+            // What it has now is another ring.
+            _ => self.now.seen.restarted(),
+        };
+        match forgotten {
+            true => Answers::Unwanted,
+            false => Answers::Wanted,
+        }
+    }
+
     /// Gives the ring back, if there is one.
     fn disconnect(&mut self) {
         if self.now.ring != Ring::None {
             self.now.ring = Ring::None;
-            self.actions.push(Action::Disconnect);
+            let answers = self.answers();
+            self.actions.push(Action::Disconnect(answers));
         }
     }
 

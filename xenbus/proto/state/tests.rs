@@ -71,9 +71,13 @@ fn a_new_device_waits_for_its_frontend() {
 type Pieces = &'static [&'static [Action]];
 
 const CONNECT: &[Action] = &[Connect, SwitchState(Connected)];
-const TO_CLOSING: &[Action] = &[Disconnect, SwitchState(Closing)];
-const TO_CLOSED: &[Action] = &[Disconnect, SwitchState(Closed)];
-const START_OVER: &[Action] = &[Disconnect, SwitchState(InitWait)];
+/// The ring is given back, and its requests are answered first.
+const ANSWER: Action = Disconnect(Answers::Wanted);
+/// The ring is given back, and nobody waits for answers.
+const FORGET: Action = Disconnect(Answers::Unwanted);
+const TO_CLOSING: &[Action] = &[ANSWER, SwitchState(Closing)];
+const TO_CLOSED: &[Action] = &[FORGET, SwitchState(Closed)];
+const START_OVER: &[Action] = &[FORGET, SwitchState(InitWait)];
 const CLOSED: &[Action] = &[SwitchState(Closed)];
 const WAIT: &[Action] = &[SwitchState(InitWait)];
 const END: &[Action] = &[CloseBacking, Finish];
@@ -197,19 +201,19 @@ fn a_frontend_that_closes_for_good_takes_the_device_along() {
             "xl block-detach",
             USED,
             &[Detach, Front(5), Front(6)],
-            &[&[Disconnect], END_CLOSED],
+            &[&[ANSWER], END_CLOSED],
         ),
         (
             "guest destroyed",
             USED,
             &[Detach, Front(0)],
-            &[&[Disconnect], END_CLOSED],
+            &[&[FORGET], END_CLOSED],
         ),
         (
             "our directory too",
             USED,
             &[Gone, Online(false), Front(0)],
-            &[&[Disconnect], END],
+            &[&[FORGET], END],
         ),
         (
             "shut down, then detached",
@@ -254,7 +258,7 @@ fn the_frontend_closes_before_the_toolstack_is_obeyed() {
 fn a_missing_frontend_is_waited_for_while_online() {
     let (world, log) = run(USED, &[Front(0), Front(1), Front(3)]);
     let expected = [
-        Disconnect,
+        FORGET,
         SwitchState(Closed),
         SwitchState(InitWait),
         Connect,
@@ -317,7 +321,7 @@ fn unbinding_gives_everything_back_and_tells_the_guest() {
         log,
         [
             SwitchState(Closing),
-            Disconnect,
+            ANSWER,
             CloseBacking,
             Finish,
             SwitchState(Closed)
@@ -345,11 +349,34 @@ fn a_halted_ring_makes_the_frontend_close() {
     );
     let expected = [
         SwitchState(Closing),
-        Disconnect,
+        ANSWER,
         SwitchState(Closed),
         SwitchState(InitWait),
         Connect,
         SwitchState(Connected),
     ];
     assert_eq!(log, expected);
+}
+
+/// A crash kernel, or the next system on a machine, has other things in the pages of the one before.
+#[test]
+fn requests_are_not_answered_to_a_frontend_that_has_forgotten_them() {
+    for (events, expected) in [
+        (&[Front(5)] as &[Event], ANSWER),
+        (&[Unbind], ANSWER),
+        (&[Front(6)], FORGET),
+        (&[Front(1)], FORGET),
+        (&[Front(0)], FORGET),
+        (&[Busy(6), Front(5)], FORGET),
+        (&[Busy(1), Front(3)], FORGET),
+        (&[Busy(5), Front(3)], FORGET),
+        (&[Busy(1), Unbind], FORGET),
+    ] {
+        let (_, log) = run(USED, events);
+        let given_up: Vec<_> = log
+            .iter()
+            .filter(|action| matches!(action, Disconnect(_)))
+            .collect();
+        assert_eq!(given_up, [&expected], "{events:?}");
+    }
 }

@@ -101,7 +101,7 @@ impl World {
                 }
                 self.now.ring = Ring::Live;
             }
-            Action::Disconnect => {
+            Action::Disconnect(_) => {
                 assert!(self.now.ring != Ring::None, "disconnected twice");
                 self.now.ring = Ring::None;
             }

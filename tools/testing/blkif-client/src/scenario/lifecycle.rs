@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{ensure, Result};
 
 use super::{Bed, Layouts, Scenario};
 use crate::child;
 use crate::features::{Features, Naming};
 use crate::frontend::Frontend;
+use crate::gntalloc::Access;
 use crate::nullblk::SlowDisk;
 use crate::traffic;
 use crate::vbd::Spec;
@@ -73,6 +74,10 @@ pub fn scenarios() -> Vec<Scenario> {
             "lifecycle/frontend-killed-with-256-mixed-in-flight",
             |bed| killed(bed, EVERYTHING),
         ),
+        Scenario::once(
+            "lifecycle/pages-granted-again-with-32-in-flight",
+            granted_again,
+        ),
         Scenario::once("lifecycle/reconnected-25-times", |bed| reconnect(bed, 25)),
         Scenario::once("lifecycle/attached-and-detached-25-times", |bed| {
             (0..25).try_for_each(|_| bed.expect_attachable())
@@ -116,6 +121,34 @@ fn killed(bed: &Bed, features: Features) -> Result<()> {
     )?;
     // What a toolstack does when the domain is gone.
     bed.adopt(handle).destroy()?;
+    bed.expect_attachable()
+}
+
+/// A frontend that closes has forgotten its requests, as has a crash kernel that begins anew. What it grants next may
+/// have the references of their pages: reads that come to their end late must not be copied there.
+fn granted_again(bed: &Bed) -> Result<()> {
+    const NEW: u8 = 0xa5;
+    let slow = SlowDisk::new(DELAY)?;
+    let mut frontend = bed.attach_spec(&slow_spec(bed, &slow))?;
+    let read = frontend.request(op::READ, 0, 8);
+    for _ in 0..32 {
+        frontend.post(&read);
+    }
+    frontend.push();
+    frontend.vbd.set_state(state::CLOSED)?;
+    let count = frontend.pages.len();
+    frontend.pages.clear();
+    for _ in 0..count {
+        let page = frontend.grant(Access::ReadWrite)?;
+        page.fill(NEW);
+        frontend.pages.push(page);
+    }
+    frontend.vbd.wait_backend(&[state::CLOSED])?;
+    ensure!(
+        frontend.pages.iter().all(|page| page.holds_only(NEW)),
+        "a page that was granted after the end was written to"
+    );
+    drop(frontend);
     bed.expect_attachable()
 }
 
