@@ -22,6 +22,7 @@
     )
 )]
 
+pub mod cache;
 pub mod cloop2;
 pub mod ioctl;
 pub mod shape;

@@ -91,6 +91,18 @@ impl Geometry {
         })
     }
 
+    /// Refuses what is above the limits of a reader: larger blocks, or more of them.
+    pub fn within(self, block_size: u32, blocks: u32) -> Result<Self, Problem> {
+        self.block_size.within(block_size)?;
+        if self.blocks() > blocks {
+            return Err(Problem::BlocksOverLimit {
+                blocks: self.blocks(),
+                limit: blocks,
+            });
+        }
+        Ok(self)
+    }
+
     /// Writes the header, with the preamble.
     pub fn header(&self) -> [u8; HEADER_BYTES] {
         let fill = core::iter::repeat_n(&0, PREAMBLE_BYTES.saturating_sub(PREAMBLE.len()));
@@ -196,6 +208,23 @@ mod tests {
         assert_eq!(geometry.compressed_limit(), 2 << 16);
         assert_eq!(Geometry::parse(&header(512, 0)), Err(Problem::Empty));
         assert!(Geometry::parse(&header(0, 1)).is_err());
+    }
+
+    #[test]
+    fn a_reader_can_have_limits_of_its_own() {
+        let geometry = Geometry::parse(&header(1024, 3)).unwrap();
+        assert_eq!(geometry.within(1024, 3), Ok(geometry));
+        assert!(matches!(
+            geometry.within(1023, 3),
+            Err(Problem::BlockSizeOverLimit { .. })
+        ));
+        assert_eq!(
+            geometry.within(1024, 2),
+            Err(Problem::BlocksOverLimit {
+                blocks: 3,
+                limit: 2
+            })
+        );
     }
 
     #[test]

@@ -9,6 +9,11 @@ use super::SECTOR_BYTES;
 /// Why an image cannot be read or made; displayed as half a sentence for the administrator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Problem {
+    /// The file is shorter than a header.
+    NoHeader {
+        /// The size of the file, in bytes.
+        file: u64,
+    },
     /// The block size is zero or no multiple of 512.
     BlockSize {
         /// What it is.
@@ -29,6 +34,13 @@ pub enum Problem {
         image: u64,
         /// The block size.
         block_size: u32,
+    },
+    /// There are more blocks than the reader can take.
+    BlocksOverLimit {
+        /// How many there are.
+        blocks: u32,
+        /// How many there may be.
+        limit: u32,
     },
     /// The offset table does not fit into the file.
     TableBeyondEnd {
@@ -81,6 +93,7 @@ pub enum Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
+            Self::NoHeader { file } => write!(f, "a file of {file} bytes has no header"),
             Self::BlockSize { bytes } => {
                 write!(
                     f,
@@ -96,6 +109,9 @@ impl fmt::Display for Problem {
                     f,
                     "{image} bytes are too many for blocks of {block_size} bytes"
                 )
+            }
+            Self::BlocksOverLimit { blocks, limit } => {
+                write!(f, "there are {blocks} blocks, which are more than {limit}")
             }
             Self::TableBeyondEnd { blocks, file } => write!(
                 f,
