@@ -59,7 +59,9 @@ fn errors(disk: &Bound, text: &mut dyn Write, class: ErrorClass) -> fmt::Result 
 fn physical_device(disk: &Bound, text: &mut dyn Write) -> fmt::Result {
     match disk.vbd.opened().as_ref().map(|open| &open.named.what) {
         Some(What::Device(number)) => writeln!(text, "{:x}:{:x}", number.major, number.minor),
-        Some(What::File(path)) => writeln!(text, "{}", Escaped(path.to_bytes())),
+        Some(What::File(path) | What::Image(path)) => {
+            writeln!(text, "{}", Escaped(path.to_bytes()))
+        }
         None => writeln!(text),
     }
 }
@@ -75,12 +77,13 @@ fn mode(disk: &Bound, text: &mut dyn Write) -> fmt::Result {
     writeln!(text, "{mode}")
 }
 
-/// How data gets to a file: `direct`, with the unit in bytes, or `buffered`; `device` for a block device, an empty
-/// line when nothing is open.
+/// How data gets to a file: `direct`, with the unit in bytes, `buffered`, or `uncompressed`, with the size of blocks;
+/// `device` for a block device, an empty line when nothing is open.
 fn access(disk: &Bound, text: &mut dyn Write) -> fmt::Result {
     match disk.vbd.opened().map(|open| open.way) {
         Some(Some(Way::Direct(unit))) => writeln!(text, "direct {unit}"),
         Some(Some(Way::Buffered)) => writeln!(text, "buffered"),
+        Some(Some(Way::Uncompressed(block_size))) => writeln!(text, "uncompressed {block_size}"),
         Some(None) => writeln!(text, "device"),
         None => writeln!(text),
     }

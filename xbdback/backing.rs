@@ -29,6 +29,7 @@ use xenbus::{
     },
     file::{
         File,
+        Refusal,
         Way, //
     },
     store, //
@@ -46,6 +47,7 @@ use xenbus_proto::{
         Discards,
         DiskLimits, //
     },
+    text::Escaped,
 };
 
 /// What is open, for those who only look.
@@ -83,9 +85,13 @@ impl Backing {
                 report(id, EINVAL, &Problem::InvalidDevice { node: &node });
                 return Err(EINVAL);
             }
+            Err(Unnamed::UnknownFormat(node)) => {
+                report(id, EINVAL, &Problem::UnknownFormat { node: &node });
+                return Err(EINVAL);
+            }
         };
         let mode = read_mode(id)?;
-        let disk = open(&what, mode).inspect_err(|&error| cannot_open(id, &what, error))?;
+        let disk = open(&what, mode).map_err(|refusal| cannot_open(id, &what, &refusal))?;
 
         let backing = Self {
             disk: Arc::new(disk, GFP_KERNEL)?,
@@ -184,7 +190,8 @@ impl Drop for Backing {
 }
 
 /// Opens `what` so that the guest may do what `mode` says.
-fn open(what: &What, mode: Mode) -> Result<Disk> {
+fn open(what: &What, mode: Mode) -> Result<Disk, Refusal> {
+    let writable = mode.is_writable();
     let claim = match mode {
         Mode::ReadOnly => Claim::Readers,
         Mode::Exclusive => Claim::Exclusive,
@@ -192,14 +199,21 @@ fn open(what: &What, mode: Mode) -> Result<Disk> {
     };
     match what {
         What::Device(number) => {
-            BlockDevice::open(*number, mode.is_writable(), claim).map(Disk::Device)
+            let device = BlockDevice::open(*number, writable, claim)?;
+            Ok(Disk::Device(device))
         }
-        What::File(path) => File::open(path, mode.is_writable(), claim).map(Disk::File),
+        What::File(path) => Ok(Disk::File(File::open(path, writable, claim)?)),
+        What::Image(_) if writable => Err(EROFS.into()),
+        What::Image(path) => {
+            let file = File::open(path, writable, claim)?;
+            Ok(Disk::File(file.uncompressed()?))
+        }
     }
 }
 
-fn cannot_open(id: &Identity, what: &What, error: Error) {
-    let path = id.dev.nodename();
+/// Says why, and returns the error number.
+fn cannot_open(id: &Identity, what: &What, refusal: &Refusal) -> Error {
+    let (path, error) = (id.dev.nodename(), refusal.errno());
     say(&Message::CannotOpen {
         path: path.to_bytes(),
         device: what.number(),
@@ -208,13 +222,24 @@ fn cannot_open(id: &Identity, what: &What, error: Error) {
     let read = |node| store::read(path, node).ok().flatten();
     let name = match what {
         What::Device(_) => read(c"params").or_else(|| read(c"physical-device")),
-        What::File(_) => read(c"physical-device-path"),
+        What::File(_) | What::Image(_) => read(c"physical-device-path"),
     };
-    let problem = Problem::CannotOpen {
-        device: name.as_deref().unwrap_or(b"it"),
-        errno: errno(error),
-    };
-    report(id, error, &problem);
+    let device = name.as_deref().unwrap_or(b"it");
+    match refusal {
+        Refusal::Image(problem) => report(
+            id,
+            error,
+            &format_args!(
+                "{} cannot be served as a compressed image: {problem}",
+                Escaped(device)
+            ),
+        ),
+        Refusal::File(_) => {
+            let errno = errno(error);
+            report(id, error, &Problem::CannotOpen { device, errno });
+        }
+    }
+    error
 }
 
 fn read_mode(id: &Identity) -> Result<Mode> {

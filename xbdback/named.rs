@@ -15,6 +15,7 @@ use xenbus::{
 };
 use xenbus_proto::device::{
     DeviceNumber,
+    Format,
     Mode, //
 };
 
@@ -31,13 +32,17 @@ pub(crate) enum What {
     Device(DeviceNumber),
     /// What has this path: a regular file, or nothing that can be served.
     File(CString),
+    /// What the file of this path uncompresses to.
+    Image(CString),
 }
 
 impl PartialEq for What {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Device(a), Self::Device(b)) => a == b,
-            (Self::File(a), Self::File(b)) => a.to_bytes() == b.to_bytes(),
+            (Self::File(a), Self::File(b)) | (Self::Image(a), Self::Image(b)) => {
+                a.to_bytes() == b.to_bytes()
+            }
             _ => false,
         }
     }
@@ -53,6 +58,8 @@ pub(crate) enum Unnamed {
     Failed(Error),
     /// `physical-device` makes no sense.
     Invalid(store::Value),
+    /// `physical-device-format` is not known.
+    UnknownFormat(store::Value),
 }
 
 impl What {
@@ -68,10 +75,11 @@ impl What {
         }
         let path = read(c"physical-device-path")?.ok_or(Unnamed::NotYet)?;
         let path = path.to_c_string().map_err(Unnamed::Failed)?;
-        match Kind::of(&path) {
-            Ok(Kind::BlockDevice(number)) => Ok(Self::Device(number)),
-            // What is wrong with it is seen when it is opened.
-            _ => Ok(Self::File(path)),
+        // What is wrong with any of them is seen when it is opened.
+        match (read_format(dir)?, Kind::of(&path)) {
+            (Format::Cloop2, _) => Ok(Self::Image(path)),
+            (Format::Raw, Ok(Kind::BlockDevice(number))) => Ok(Self::Device(number)),
+            (Format::Raw, _) => Ok(Self::File(path)),
         }
     }
 
@@ -79,8 +87,16 @@ impl What {
     pub(crate) fn number(&self) -> DeviceNumber {
         match self {
             Self::Device(number) => *number,
-            Self::File(_) => DeviceNumber::decode(0),
+            Self::File(_) | Self::Image(_) => DeviceNumber::decode(0),
         }
+    }
+}
+
+/// The format of the file. It is never guessed: a guest could make its own disk look like any.
+fn read_format(dir: &CStr) -> Result<Format, Unnamed> {
+    match store::read(dir, c"physical-device-format").map_err(Unnamed::Failed)? {
+        None => Ok(Format::Raw),
+        Some(node) => Format::parse(&node).ok_or(Unnamed::UnknownFormat(node)),
     }
 }
 

@@ -3,6 +3,7 @@
 //! What the backend tells the administrator: in the kernel log, and in xenstore.
 
 use crate::identity::Identity;
+use core::fmt::Display;
 use kernel::{
     prelude::*,
     time::Delta, //
@@ -26,7 +27,7 @@ pub(crate) fn say(message: &Message<'_>) {
 }
 
 /// Says why a disk does not work, when only the toolstack or the administrator can be the cause.
-pub(crate) fn report(id: &Identity, error: Error, problem: &Problem<'_>) {
+pub(crate) fn report(id: &Identity, error: Error, problem: &impl Display) {
     id.dev.report_error(error, format_args!("{problem}"));
     log::print(Severity::Error, format_args!("{}: {problem}", id.name));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What bindgen reads for the `xenbus` crate: the Xen headers, the constants that C writes as casts, and the
- * prototypes of helpers.c, file.c, file_watch.c and uevent.c.
+ * prototypes of helpers.c, file.c, file_watch.c, zlib.c and uevent.c.
  */
 
 #include <linux/bio.h>
@@ -174,10 +174,16 @@ long xenbus_helper_file_start(struct kiocb *iocb, struct file *file,
 			      void (*done)(struct kiocb *iocb, long result));
 void xenbus_helper_file_end_write(struct kiocb *iocb);
 int xenbus_helper_file_transfer(struct file *file, const struct xenbus_file_transfer *what);
+int xenbus_helper_file_read(struct file *file, loff_t pos, u8 *to, size_t bytes);
+void xenbus_helper_file_fill(const struct xenbus_file_transfer *what, u32 skip, const u8 *from,
+			     u32 bytes);
 int xenbus_helper_file_punch(struct file *file, loff_t pos, loff_t bytes);
 void xenbus_helper_file_work_init(struct work_struct *work, void (*function)(struct work_struct *work));
 unsigned int xenbus_helper_file_work_begin(void);
 void xenbus_helper_file_work_end(unsigned int flags);
+
+size_t xenbus_helper_inflate_room(void);
+long xenbus_helper_inflate(void *workspace, const u8 *from, size_t length, u8 *to, size_t room);
 
 /* One listener to the kernel's uevents, in uevent.c. */
 struct xenbus_uevents {

@@ -224,6 +224,31 @@ int xenbus_helper_file_transfer(struct file *file, const struct xenbus_file_tran
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_file_transfer);
 
+/* Fills memory of our own, through the page cache. */
+int xenbus_helper_file_read(struct file *file, loff_t pos, u8 *to, size_t bytes)
+{
+	ssize_t done;
+
+	for (; bytes; bytes -= done, to += done) {
+		done = kernel_read(file, to, bytes, &pos);
+		if (done <= 0)
+			return done ?: -EIO;
+	}
+	return 0;
+}
+
+/* Copies to the memory that a transfer is to fill, @skip bytes behind where that begins. */
+void xenbus_helper_file_fill(const struct xenbus_file_transfer *what, u32 skip, const u8 *from,
+			     u32 bytes)
+{
+	struct iov_iter iter;
+
+	iov_iter_bvec(&iter, ITER_DEST, what->table, what->parts, what->bytes);
+	iov_iter_advance(&iter, skip);
+	/* It is the kernel's memory: all of it can be written. */
+	WARN_ON_ONCE(copy_to_iter(from, bytes, &iter) != bytes);
+}
+
 int xenbus_helper_file_punch(struct file *file, loff_t pos, loff_t bytes)
 {
 	return vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pos, bytes);

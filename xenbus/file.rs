@@ -6,16 +6,21 @@
 //! How one request gets to it is in [`crate::blk`], with the requests to block devices.
 
 mod claims;
+mod image;
 mod size;
 
+pub use image::Refusal;
 pub use size::{
     Listener,
     SizeWatch, //
 };
 
-use self::claims::{
-    Claimed,
-    Identity, //
+use self::{
+    claims::{
+        Claimed,
+        Identity, //
+    },
+    image::Image, //
 };
 use crate::{
     bindings,
@@ -78,6 +83,8 @@ pub enum Way {
     Direct(u32),
     /// Through the page cache.
     Buffered,
+    /// Uncompressed, of blocks of so many bytes.
+    Uncompressed(u32),
 }
 
 /// An open regular file. It is closed when this is dropped, and what the helpers do is waited for.
@@ -92,6 +99,8 @@ pub struct File {
     path: CString,
     facts: bindings::xenbus_file_facts,
     writable: bool,
+    /// What it uncompresses to, if that is served.
+    image: Option<Pin<KBox<Image>>>,
     /// Given up when the file is closed.
     _claimed: Claimed,
 }
@@ -129,8 +138,19 @@ impl File {
             path: name,
             facts,
             writable: write,
+            image: None,
             _claimed: claimed,
         })
+    }
+
+    /// Serves what the file uncompresses to, instead of its own bytes. That cannot be written.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] when it is no compressed image.
+    pub fn uncompressed(mut self) -> Result<Self, Refusal> {
+        self.image = Some(Image::of(&self)?);
+        Ok(self)
     }
 
     /// The name that it was opened by.
@@ -140,9 +160,14 @@ impl File {
 
     /// The size in whole sectors of 512 bytes, as it is now.
     pub fn sectors(&self) -> u64 {
+        let image = self.image.as_ref().map(|image| image.bytes());
+        image.unwrap_or_else(|| self.bytes()) / 512
+    }
+
+    /// The size of the file itself in bytes, as it is now.
+    fn bytes(&self) -> u64 {
         // SAFETY: By the type invariant the file is open.
-        let bytes = unsafe { bindings::xenbus_helper_file_size(self.raw()) };
-        bytes / 512
+        unsafe { bindings::xenbus_helper_file_size(self.raw()) }
     }
 
     /// Bytes of the unit that the file system reads and writes without waste.
@@ -153,9 +178,10 @@ impl File {
 
     /// How data gets there.
     pub fn way(&self) -> Way {
-        match self.facts.direct_unit {
-            0 => Way::Buffered,
-            unit => Way::Direct(unit),
+        match (&self.image, self.facts.direct_unit) {
+            (Some(image), _) => Way::Uncompressed(image.block_size()),
+            (None, 0) => Way::Buffered,
+            (None, unit) => Way::Direct(unit),
         }
     }
 
@@ -171,7 +197,7 @@ impl File {
 
     /// Whether transfers can be started without waiting.
     pub(crate) fn can_start(&self) -> bool {
-        self.facts.can_start
+        self.facts.can_start && self.image.is_none()
     }
 
     /// Bytes of the unit of direct I/O, 0 if there is none.
@@ -200,8 +226,22 @@ impl File {
     ///
     /// The table has as many parts as it says, all in memory that stays until this returns, `bytes` together.
     pub(crate) unsafe fn transfer(&self, what: &bindings::xenbus_file_transfer) -> Result {
+        if let Some(image) = self.image.as_ref().filter(|_| !what.write) {
+            // SAFETY: As is required of the caller.
+            return unsafe { image.read(self, what) };
+        }
         // SAFETY: By the type invariant the file is open; the rest is what is required of the caller.
         to_result(unsafe { bindings::xenbus_helper_file_transfer(self.raw(), what) })
+    }
+
+    /// Fills memory of our own from the file itself, through the page cache. Waits.
+    fn read(&self, pos: u64, to: &mut [u8]) -> Result {
+        let pos = i64::try_from(pos)?;
+        // SAFETY: By the type invariant the file is open; the memory is as long.
+        to_result(unsafe {
+            bindings::xenbus_helper_file_read(self.raw(), pos, to.as_mut_ptr(), to.len())
+            //
+        })
     }
 
     pub(crate) fn raw(&self) -> *mut kernel::bindings::file {

@@ -56,6 +56,7 @@ pub mod watch;
 pub mod work;
 
 mod bindings;
+mod zlib;
 
 use kernel::prelude::*;
 

@@ -97,6 +97,26 @@ impl Mode {
     }
 }
 
+/// What the bytes of a file are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The disk's.
+    Raw,
+    /// A compressed image of the disk, in the format of vndcompress(1).
+    Cloop2,
+}
+
+impl Format {
+    /// Reads a `physical-device-format` node; `None` for a format that is not known.
+    pub fn parse(node: &[u8]) -> Option<Self> {
+        match node {
+            b"raw" => Some(Self::Raw),
+            b"cloop2" => Some(Self::Cloop2),
+            _ => None,
+        }
+    }
+}
+
 /// The number of a disk within its guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(transparent)]

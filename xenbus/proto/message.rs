@@ -208,6 +208,13 @@ pub enum Message<'a> {
         /// Why.
         errno: Errno,
     },
+    /// A block of a compressed image is not what was once compressed.
+    CorruptBlock {
+        /// The file.
+        file: &'a [u8],
+        /// The block's number.
+        block: u32,
+    },
     /// A request failed.
     IoError {
         /// The guest.
@@ -242,6 +249,7 @@ impl Message<'_> {
             | Self::CannotBindEventChannel { .. }
             | Self::Rejected { .. }
             | Self::FlushFailed { .. }
+            | Self::CorruptBlock { .. }
             | Self::IoError { .. } => true,
             Self::Attach { .. }
             | Self::Connected { .. }
@@ -364,6 +372,9 @@ impl fmt::Display for Message<'_> {
                     "xbdback {}: DIOCCACHESYNC returned {errno}",
                     Escaped(path)
                 )
+            }
+            Self::CorruptBlock { file, block } => {
+                write!(f, "{}: block {block} is corrupt", Escaped(file))
             }
             Self::IoError { domain, errno } => write!(f, "xbd IO domain {domain}: error {errno}"),
         }

@@ -27,6 +27,11 @@ pub enum Problem<'a> {
         /// What it says.
         node: &'a [u8],
     },
+    /// `physical-device-format` names no format.
+    UnknownFormat {
+        /// What it says.
+        node: &'a [u8],
+    },
     /// The toolstack has not said whether the guest may write.
     NoMode {
         /// Why its node cannot be read.
@@ -54,6 +59,12 @@ impl fmt::Display for Problem<'_> {
                 f,
                 "physical-device is \"{}\", which is neither MAJOR:MINOR in hexadecimal \
                  nor a decimal device number; check the disk's script",
+                Escaped(node),
+            ),
+            Self::UnknownFormat { node } => write!(
+                f,
+                "physical-device-format is \"{}\", which is neither raw nor cloop2; \
+                 check the disk's script",
                 Escaped(node),
             ),
             Self::NoMode { errno } => write!(
@@ -176,6 +187,9 @@ mod tests {
         assert!(Problem::InvalidDevice { node: b"x\n" }
             .to_string()
             .contains(r#"is "x\x0a", which"#));
+        assert!(Problem::UnknownFormat { node: b"vhd" }
+            .to_string()
+            .contains(r#"is "vhd", which is neither raw nor cloop2"#));
     }
 
     #[test]

@@ -144,6 +144,13 @@ fn the_others_are_in_the_words_of_netbsd() {
             "xbdback backend/vbd/3/769: DIOCCACHESYNC returned 2",
         ),
         (
+            Message::CorruptBlock {
+                file: b"/srv/cd.cz",
+                block: 7,
+            },
+            "/srv/cd.cz: block 7 is corrupt",
+        ),
+        (
             Message::IoError {
                 domain: GUEST,
                 errno,
@@ -167,6 +174,10 @@ fn what_a_guest_can_cause_at_will_is_known() {
         Message::Rejected { name, reason },
         Message::IoError { domain, errno },
         Message::FlushFailed { path, errno },
+        Message::CorruptBlock {
+            file: path,
+            block: 0,
+        },
         Message::InvalidFrontendState { path, state: 2 },
         Message::UnknownProtocol { domain, protocol },
         Message::CannotMapRing { path },
