@@ -11,8 +11,8 @@ vbd_frontend() { echo "/local/domain/0/device/vbd/$1"; }
 # The number of a device node as the toolstack's script writes it, in hexadecimal.
 device_number() { stat -L -c '%t:%T' "$1"; }
 
-# vbd_create HANDLE [DEVICE [MODE]]: makes a disk; without DEVICE, or with -, it is not yet named.
-# DEVICE is a block node, a number as physical-device takes it, or the path of a file.
+# vbd_create HANDLE [DEVICE [MODE [FORMAT]]]: makes a disk; without DEVICE, or with -, it is not yet named.
+# DEVICE is a block node, a number as physical-device takes it, or the path of a file, in FORMAT.
 vbd_create() {
     local handle=$1 device=${2:--} mode=${3:-w} back front
     back=$(vbd_backend "$handle") front=$(vbd_frontend "$handle")
@@ -21,6 +21,7 @@ vbd_create() {
         "$back/online" 1 "$back/removable" 0 "$back/bootable" 0 "$back/dev" "vbd$handle" "$back/type" phy
         "$back/mode" "$mode" "$back/device-type" disk "$back/params" "$device")
     [ "$device" = - ] || nodes+=("$back/$(vbd_node_for "$device")" "$(vbd_name_of "$device")" "$back/hotplug-status" connected)
+    [ -z "${4:-}" ] || nodes+=("$back/physical-device-format" "$4")
     # Written last: a backend driver looks at the disk when its state appears.
     xenstore-write "${nodes[@]}" "$back/state" 1
 }
@@ -71,7 +72,7 @@ vbd_has_error() { [ -n "$(vbd_error "$1")" ]; }
 vbd_wait() { patiently vbd_is_in "$@"; }
 vbd_wait_error() { patiently vbd_has_error "$1"; }
 
-# vbd_attach HANDLE DEVICE [MODE]: makes a disk and waits until xen-blkfront uses it.
+# vbd_attach HANDLE DEVICE [MODE [FORMAT]]: makes a disk and waits until xen-blkfront uses it.
 vbd_attach() {
     vbd_create "$@"
     vbd_wait "$1" 4

@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.." || exit
 . lib/vbd.sh
 . lib/devices.sh
 . lib/files.sh
+. lib/images.sh
 . ../vm/guest.sh
 
 readonly script=/etc/xen/scripts/block-vnd
@@ -17,7 +18,7 @@ make_script() {
 }
 
 # The target takes the rest of the line.
-disk() { echo "script=block-vnd,vdev=$1,access=rw,target=$2"; } # VDEV FILE
+disk() { echo "script=block-vnd,vdev=$1,access=${3:-rw},target=$2"; } # VDEV FILE [ACCESS]
 
 nodes() { xenstore-ls /local/domain/0/backend/vbd/0 2>/dev/null || :; }
 
@@ -33,6 +34,19 @@ test_xl_attaches_and_detaches_a_file() {
     xl block-detach 0 xvda
     patiently test ! -e /dev/xvda
     expect "" "$(nodes)" "what is left in xenstore"
+}
+
+test_xl_attaches_a_compressed_image() {
+    make_script
+    make_contents
+    compress 65536
+    xl block-attach 0 "$(disk xvda "cloop2:$archive" ro)"
+    patiently test -b /dev/xvda
+    cmp -n $((23 * 65536)) /dev/xvda "$image"
+    xl block-detach 0 xvda
+    patiently test ! -e /dev/xvda
+    refused "cloop2:$archive" "is read-only: attach the disk with mode r"
+    refused "cloop2:/dev/null" "is not a regular file"
 }
 
 # refused FILE WORDS: fails unless xl refuses the file with these words, and the script leaves nothing. xl itself leaves
