@@ -3,6 +3,8 @@
 # Everything blkif-client knows to do to a backend, done to Linux's own.
 # timeout: 900
 #
+# proves: tools/testing/blkif-client tools/testing/selftests/lib tools/testing/vm
+#
 # In one layout of the ring, which is enough to know whether they ask for the right thing.
 # Some of what is done to it makes it warn of itself: no failure of ours.
 # known complaint: WARNING: drivers/block/xen-blkback/
