@@ -29,7 +29,7 @@ pub struct BedOptions {
     #[arg(long)]
     device: Option<Disk>,
 
-    /// Ask the hypervisor after each scenario whether grants are still mapped
+    /// Ask the hypervisor now and then whether grants are still mapped
     #[arg(long)]
     check_grants: bool,
 }

@@ -87,6 +87,11 @@ impl Scenario {
         Self::new(Layouts::Any, name, run)
     }
 
+    /// The first part of its name.
+    pub fn group(&self) -> &str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+
     /// Runs it, and checks that nothing is left of its disks.
     pub fn run(&self, bed: &Bed) -> Result<()> {
         bed.start();

@@ -69,9 +69,10 @@ impl Arguments {
         let slow = SlowDisk::new(DELAY)?;
         self.bed.with_bed(|bed| {
             bed.features = self.features;
-            let mut report = Report::new(1);
+            let mut report = Report::new(2);
             let result = self.rounds(bed, &slow);
             report.add(&format!("soak of {} ends", self.count), result);
+            report.add("all grants are given back", bed.verify_grants());
             Ok(report.finish())
         })
     }

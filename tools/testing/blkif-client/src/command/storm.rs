@@ -116,7 +116,7 @@ impl Arguments {
     pub fn run(&self) -> Result<bool> {
         self.bed.with_bed(|bed| {
             bed.features = self.features;
-            let mut report = Report::new(usize::try_from(self.count)?);
+            let mut report = Report::new(usize::try_from(self.count)? + 1);
             for seed in self.seed..self.seed + self.count {
                 bed.start();
                 bed.abi = if seed % 2 == 0 {
@@ -127,6 +127,7 @@ impl Arguments {
                 let result = self.sequence(bed, seed).and_then(|()| bed.verify_clean());
                 report.add(&format!("storm seed {seed}"), result);
             }
+            report.add("all grants are given back", bed.verify_grants());
             Ok(report.finish())
         })
     }

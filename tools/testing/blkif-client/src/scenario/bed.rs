@@ -11,6 +11,7 @@ use crate::backing::Disk;
 use crate::features::Features;
 use crate::frontend::Frontend;
 use crate::grants;
+use crate::ktap::Skip;
 use crate::load::{Direction, Load};
 use crate::pattern;
 use crate::peer::Peer;
@@ -39,7 +40,7 @@ pub struct Bed {
 }
 
 impl Bed {
-    /// Makes a bed; with `check_grants` the hypervisor is asked for mapped grants after each scenario.
+    /// Makes a bed; with `check_grants` the hypervisor is asked for mapped grants by [`Bed::verify_grants`].
     pub fn new(peer: Peer, disk: Disk, check_grants: bool) -> Result<Self> {
         Ok(Self {
             store: Arc::new(XenStore::open()?),
@@ -182,18 +183,23 @@ impl Bed {
                 bail!("afterwards {what}");
             }
         }
-        self.wait_free("afterwards")?;
-        if self.check_grants {
-            // A grant may be unmapped by a deferred work.
-            let none = wait_for(patience(), || {
-                Ok(grants::mapped()?.is_empty().then_some(()))
-            })?;
-            ensure!(
-                none.is_some(),
-                "afterwards grants are mapped: {:?}",
-                grants::mapped()?
-            );
+        self.wait_free("afterwards")
+    }
+
+    /// Fails if the backend still has a grant of ours mapped; skipped unless that is to be checked. Takes as long as a scenario.
+    pub fn verify_grants(&self) -> Result<()> {
+        if !self.check_grants {
+            return Err(Skip("--check-grants is not given".to_owned()).into());
         }
+        // A grant may be unmapped by a deferred work.
+        let none = wait_for(patience(), || {
+            Ok(grants::mapped()?.is_empty().then_some(()))
+        })?;
+        ensure!(
+            none.is_some(),
+            "afterwards grants are mapped: {:?}",
+            grants::mapped()?
+        );
         Ok(())
     }
 }

@@ -104,9 +104,7 @@ fn among_writes(bed: &Bed) -> Result<()> {
     frontend.detach()
 }
 
-/// A barrier in one queue begins when a write in the other is done, and ends before a later one begins.
-fn across_queues(bed: &Bed) -> Result<()> {
-    let slow = SlowDisk::new(DELAY)?;
+fn attach_two_queues(bed: &Bed, slow: &SlowDisk) -> Result<Frontend> {
     let spec = Spec {
         device: Some(slow.disk.device),
         ..bed.spec()
@@ -115,7 +113,13 @@ fn across_queues(bed: &Bed) -> Result<()> {
         queues: 2,
         ..Features::NONE
     };
-    let mut frontend = bed.attach_spec_with(&spec, features)?;
+    bed.attach_spec_with(&spec, features)
+}
+
+/// A barrier in one queue begins when a write in the other is done, and ends before a later one begins.
+fn across_queues(bed: &Bed) -> Result<()> {
+    let slow = SlowDisk::new(DELAY)?;
+    let mut frontend = attach_two_queues(bed, &slow)?;
     let ordered = bed.differs(
         false,
         true,
@@ -158,15 +162,7 @@ fn across_queues(bed: &Bed) -> Result<()> {
 /// A queue full of barriers holds up another queue for no more than a few of them.
 fn without_end(bed: &Bed) -> Result<()> {
     let slow = SlowDisk::new(Duration::from_millis(5))?;
-    let spec = Spec {
-        device: Some(slow.disk.device),
-        ..bed.spec()
-    };
-    let features = Features {
-        queues: 2,
-        ..Features::NONE
-    };
-    let mut frontend = bed.attach_spec_with(&spec, features)?;
+    let mut frontend = attach_two_queues(bed, &slow)?;
     let barriers = |frontend: &mut Frontend, count| {
         for _ in 0..count {
             let barrier = frontend.request(op::BARRIER, 0, 1);
