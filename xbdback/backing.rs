@@ -63,8 +63,7 @@ pub(crate) struct Opened {
 // TODO[IDENTITY]: the device that the toolstack saw, not another one of its number.
 pub(crate) struct Backing {
     disk: Arc<Disk>,
-    /// What the toolstack has named.
-    named: Arc<Named>,
+    opened: Opened,
     /// The toolstack made the guest's disk a CD-ROM.
     cdrom: bool,
     /// The toolstack lets the guest discard.
@@ -93,9 +92,13 @@ impl Backing {
         let mode = read_mode(id)?;
         let disk = open(&what, mode).map_err(|refusal| cannot_open(id, &what, &refusal))?;
 
+        let opened = Opened {
+            named: Arc::new(Named { what, mode }, GFP_KERNEL)?,
+            way: disk.file().map(File::way),
+        };
         let backing = Self {
             disk: Arc::new(disk, GFP_KERNEL)?,
-            named: Arc::new(Named { what, mode }, GFP_KERNEL)?,
+            opened,
             cdrom: is_cdrom(&id.frontend),
             discard_enabled: is_discard_enabled(path),
             domain: id.domain,
@@ -110,22 +113,14 @@ impl Backing {
         Ok(Some(backing))
     }
 
-    /// What the toolstack named when it was opened.
-    pub(crate) fn named(&self) -> Arc<Named> {
-        self.named.clone()
-    }
-
     /// Whether others may write to it at the same time.
     pub(crate) fn is_shared(&self) -> bool {
-        self.named.mode == Mode::Shared
+        self.opened.named.mode == Mode::Shared
     }
 
     /// What is open, to be looked at.
-    pub(crate) fn opened(&self) -> Opened {
-        Opened {
-            named: self.named.clone(),
-            way: self.disk.file().map(File::way),
-        }
+    pub(crate) fn opened(&self) -> &Opened {
+        &self.opened
     }
 
     /// What is open.

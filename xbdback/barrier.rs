@@ -79,13 +79,12 @@ impl Gate {
         }
     }
 
-    /// Rings those who were refused, and returns them.
-    fn ring_refused(&self) -> u32 {
+    /// Rings those who were refused.
+    fn ring_refused(&self) {
         let refused = self.refused.xchg(0, Full);
         for number in (1..=u32::BITS).filter(|&number| refused & bit(number) != 0) {
             self.ring(number);
         }
-        refused
     }
 }
 

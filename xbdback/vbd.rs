@@ -304,13 +304,15 @@ impl Vbd {
     /// Does something with the backend's directory, if that is still this disk's.
     ///
     /// The toolstack may remove it by force and make another disk of the same name at once, while the work
-    /// item is in the middle of something. The new one is probed only after [`Vbd::remove`].
+    /// item is in the middle of something. The new one is probed only after [`Vbd::remove`], or after the device
+    /// is off the bus, if the driver was unbound before.
     ///
     /// # Errors
     ///
     /// `ENODEV` when it is not; and those of `using`.
     pub(crate) fn in_directory<T>(&self, using: impl FnOnce() -> Result<T>) -> Result<T> {
-        match *self.gone.lock() {
+        let gone = self.gone.lock();
+        match *gone || !self.id.dev.is_registered() {
             true => Err(ENODEV),
             false => using(),
         }
@@ -472,7 +474,7 @@ impl Vbd {
 
     /// Keeps this open instead of what is.
     fn hold(&self, state: &mut State, backing: Option<Backing>) {
-        *self.open.lock() = backing.as_ref().map(Backing::opened);
+        *self.open.lock() = backing.as_ref().map(|backing| backing.opened().clone());
         let closed = core::mem::replace(&mut state.backing, backing);
         if closed.is_some() {
             drop(closed);
@@ -483,7 +485,11 @@ impl Vbd {
     /// Whether what the toolstack has named is not what is open.
     fn named_another(&self, state: &State) -> bool {
         let path = self.id.dev.nodename();
-        let Some(open) = state.backing.as_ref().map(Backing::named) else {
+        let Some(open) = state
+            .backing
+            .as_ref()
+            .map(|backing| &backing.opened().named)
+        else {
             return true;
         };
         let Some(now) = Named::read(path) else {
@@ -497,7 +503,7 @@ impl Vbd {
                 to: now.what.number(),
             });
         }
-        now != *open
+        now != **open
     }
 
     fn connect(self: &Arc<Self>, state: &mut State) -> Result {

@@ -100,6 +100,7 @@ void xenbus_helper_read_page(struct page *page, size_t offset, u8 *to, size_t le
 
 bool xenbus_helper_xen_domain(void);
 bool xenbus_helper_in_xenwatch(void);
+bool xenbus_helper_is_registered(struct xenbus_device *dev);
 void xenbus_helper_unregister(struct xenbus_device *dev);
 
 void xenbus_helper_virt_mb(void);

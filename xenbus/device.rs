@@ -88,6 +88,12 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
         Ok(())
     }
 
+    /// Whether the bus has it: if not, its directory in xenstore was removed. One of its name is another device's.
+    pub fn is_registered(&self) -> bool {
+        // SAFETY: By the type invariant the device is valid; a flag is read that is set before a driver is probed.
+        unsafe { bindings::xenbus_helper_is_registered(self.as_raw()) }
+    }
+
     /// Takes the device off the bus, which unbinds its driver: for a device that is done with.
     ///
     /// Does nothing outside of the xenwatch thread. All devices come and go in that thread, so there this
@@ -98,8 +104,11 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
     }
 
     /// Tells the administrator why the device does not work: writes the error's number and the sentence to
-    /// `error/<nodename>/error` in xenstore, where toolstacks look.
+    /// `error/<nodename>/error` in xenstore, where toolstacks look. Nobody looks for a device that is gone.
     pub fn report_error(&self, error: Error, sentence: fmt::Arguments<'_>) {
+        if !self.is_registered() {
+            return;
+        }
         // There is nobody to tell when xenstore does not take it.
         let _ = self.error_dir().and_then(|dir| {
             // As the core writes it: positive.

@@ -205,6 +205,12 @@ bool xenbus_helper_in_xenwatch(void)
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_in_xenwatch);
 
+bool xenbus_helper_is_registered(struct xenbus_device *dev)
+{
+	return device_is_registered(&dev->dev);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_is_registered);
+
 void xenbus_helper_unregister(struct xenbus_device *dev)
 {
 	if (xenbus_helper_in_xenwatch() && device_is_registered(&dev->dev))
