@@ -2,8 +2,6 @@
 
 //! Options and names.
 
-use std::process::Command;
-
 use crate::bed::{
     contents,
     Bed, //
@@ -84,34 +82,5 @@ fn help_and_version_are_no_errors() {
         assert!(output.status.success());
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(said.contains(text), "{said}");
-    }
-}
-
-#[test]
-fn shells_get_what_they_complete() {
-    let bed = Bed::new();
-    let status = Command::new(env!("CARGO_BIN_EXE_vnd-completions"))
-        .arg(bed.path(""))
-        .status()
-        .unwrap();
-    assert!(status.success());
-    for name in ["vndcompress", "vnduncompress"] {
-        for file in [
-            format!("{name}.bash"),
-            format!("_{name}"),
-            format!("{name}.fish"),
-        ] {
-            let text = String::from_utf8(bed.read(&file)).unwrap();
-            assert!(
-                text.contains(name) && text.contains("-k") | text.contains("-s k"),
-                "{file}"
-            );
-        }
-        let bash = Command::new("bash")
-            .arg("-n")
-            .arg(bed.path(&format!("{name}.bash")))
-            .status()
-            .unwrap();
-        assert!(bash.success());
     }
 }

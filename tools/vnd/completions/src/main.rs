@@ -2,7 +2,7 @@
 
 //! Writes what shells need to complete the command lines of the tools: vnd-completions FOLDER
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,10 +10,6 @@ use std::process::ExitCode;
 use clap_complete::{
     generate_to,
     Shell, //
-};
-use vndcompress::args::{
-    self,
-    Name, //
 };
 
 fn main() -> ExitCode {
@@ -31,11 +27,24 @@ fn main() -> ExitCode {
     }
 }
 
-fn write_all(folder: &OsString) -> io::Result<()> {
-    for name in [Name::Vndcompress, Name::Vnduncompress] {
-        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-            generate_to(shell, &mut args::command(name), name.as_str(), folder)?;
-        }
+fn write_all(folder: &OsStr) -> io::Result<()> {
+    use vndcompress::args::Name::{
+        Vndcompress,
+        Vnduncompress, //
+    };
+
+    for name in [Vndcompress, Vnduncompress] {
+        write(vndcompress::args::command(name), name.as_str(), folder)?;
+    }
+    for name in vnconfig::args::NAMES {
+        write(vnconfig::args::command(name), name, folder)?;
+    }
+    Ok(())
+}
+
+fn write(mut command: clap::Command, name: &str, folder: &OsStr) -> io::Result<()> {
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        generate_to(shell, &mut command, name, folder)?;
     }
     Ok(())
 }

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The nodes of units, opened; and what the kernel has against it, in NetBSD's words.
+
+use std::ffi::CString;
+use std::fs::{
+    File,
+    OpenOptions, //
+};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{
+    Path,
+    PathBuf, //
+};
+use std::thread;
+use std::time::{
+    Duration,
+    Instant, //
+};
+
+use anyhow::{
+    anyhow,
+    Context,
+    Error,
+    Result, //
+};
+use vnd_proto::ioctl::{
+    Geom,
+    User, //
+};
+
+use crate::ioctl;
+use crate::unit::Unit;
+
+/// The node that knows all units.
+const CONTROL: &str = "/dev/vnd-control";
+
+/// How long a unit may be in use by those who look at every new disk.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Bytes of the longest name of a file, and a zero byte.
+const NAME_BYTES: usize = 4096;
+
+/// A node that is open.
+pub struct Device {
+    file: File,
+    node: PathBuf,
+    /// Whether the unit was made for us, and goes unless it is configured.
+    made: Option<u32>,
+}
+
+impl Device {
+    /// Opens a unit to be configured; one that does not exist is made.
+    pub fn make(unit: &Unit) -> Result<Self> {
+        let node = unit.node();
+        let mut made = None;
+        let file = match (open(&node, true), unit) {
+            (Err(error), Unit::Number(number)) if error.kind() == io::ErrorKind::NotFound => {
+                made = add(*number)?.then_some(*number);
+                open(&node, true)
+            }
+            (result, _) => result,
+        };
+        let file = file.map_err(|error| complain(&node, "opendisk", error))?;
+        Ok(Self { file, node, made })
+    }
+
+    /// Opens a unit to be unconfigured.
+    pub fn open(unit: &Unit) -> Result<Self> {
+        let node = unit.node();
+        let file = open(&node, true).map_err(|error| match (error.kind(), unit) {
+            // A unit without a file need not exist.
+            (io::ErrorKind::NotFound, Unit::Number(_)) if Path::new(CONTROL).exists() => complain(
+                &node,
+                "VNDIOCCLR",
+                io::Error::from_raw_os_error(libc::ENXIO),
+            ),
+            _ => complain(&node, "opendisk", error),
+        })?;
+        Ok(Self {
+            file,
+            node,
+            made: None,
+        })
+    }
+
+    /// The path of the node.
+    pub fn node(&self) -> &Path {
+        &self.node
+    }
+
+    /// Configures the unit. Returns the bytes of its disk.
+    pub fn set(mut self, file: &Path, flags: u32, geom: Geom) -> Result<u64> {
+        let name = CString::new(file.as_os_str().as_bytes())
+            .with_context(|| file.display().to_string())?;
+        let bytes = ioctl::set(&self.file, &name, flags, geom)
+            .map_err(|error| complain(&self.node, "VNDIOCSET", error))?;
+        self.made = None;
+        Ok(bytes)
+    }
+
+    /// Unconfigures the unit. Whoever looks at a disk that has just come is waited for.
+    pub fn clear(&self, flags: u32) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match ioctl::clear(&self.file, flags) {
+                Err(error) if is_busy(&error) && Instant::now() < deadline => {
+                    thread::sleep(Duration::from_millis(50));
+                }
+                result => return result.map_err(|error| complain(&self.node, "VNDIOCCLR", error)),
+            }
+        }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        if let Some(number) = self.made {
+            // It is open as long as this is: it goes when it is closed, if not now.
+            if let Ok(control) = open(CONTROL.as_ref(), true) {
+                let _ = ioctl::remove(&control, number);
+            }
+        }
+    }
+}
+
+/// Those who know what units there are.
+pub struct Units {
+    control: File,
+    name: Vec<u8>,
+}
+
+impl Units {
+    /// Opens the control node.
+    pub fn open() -> Result<Self> {
+        let control =
+            open(CONTROL.as_ref(), false).map_err(|error| complain(CONTROL, "opendisk", error))?;
+        Ok(Self {
+            control,
+            name: vec![0; NAME_BYTES],
+        })
+    }
+
+    /// What a unit is, and what its file is called; `None` when neither it nor any after it exists.
+    pub fn get(&mut self, number: u32) -> Result<Option<(User, PathBuf)>> {
+        let unit = i32::try_from(number)?;
+        self.name.fill(0);
+        match ioctl::get(&self.control, unit, &mut self.name) {
+            Ok(user) => {
+                let name = self.name.split(|&byte| byte == 0).next();
+                let name = std::ffi::OsStr::from_bytes(name.unwrap_or_default());
+                Ok(Some((user, name.into())))
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ENXIO) => Ok(None),
+            Err(error) => Err(complain(CONTROL, "VNDIOCGET", error)),
+        }
+    }
+}
+
+/// The number of the unit that a node belongs to.
+pub fn number_of(node: &Path) -> Result<u32> {
+    let file = open(node, false).map_err(|error| complain(node, "opendisk", error))?;
+    let user = ioctl::get(&file, -1, &mut [0; NAME_BYTES])
+        .map_err(|error| complain(node, "VNDIOCGET", error))?;
+    Ok(u32::try_from(user.unit)?)
+}
+
+fn open(node: &Path, write: bool) -> io::Result<File> {
+    OpenOptions::new().read(true).write(write).open(node)
+}
+
+/// Makes a unit. Returns whether it did not exist before.
+fn add(number: u32) -> Result<bool> {
+    let control =
+        open(CONTROL.as_ref(), true).map_err(|error| complain(CONTROL, "opendisk", error))?;
+    match ioctl::add(&control, number) {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(false),
+        Err(error) => Err(complain(CONTROL, "VND_CTL_ADD", error)),
+    }
+}
+
+fn is_busy(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EBUSY)
+}
+
+/// What was done to which node, and why it failed.
+fn complain(node: impl AsRef<Path>, what: &str, error: io::Error) -> Error {
+    anyhow!("{}: {what}: {}", node.as_ref().display(), sentence(error))
+}
+
+/// An error of the kernel's as NetBSD says it.
+pub fn sentence(error: io::Error) -> Error {
+    match error.raw_os_error() {
+        Some(libc::ENXIO) => anyhow!("Device not configured"),
+        Some(libc::EBUSY) => anyhow!("Device busy"),
+        Some(libc::ENODEV) => anyhow!("Operation not supported by device"),
+        _ => {
+            let text = error.to_string();
+            let end = text.find(" (os error").unwrap_or(text.len());
+            anyhow!("{}", &text[..end])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_said_as_netbsd_says_them() {
+        let table = [
+            (libc::EBUSY, "Device busy"),
+            (libc::ENXIO, "Device not configured"),
+            (libc::ENOENT, "No such file or directory"),
+            (libc::EACCES, "Permission denied"),
+            (libc::EROFS, "Read-only file system"),
+            (libc::EOPNOTSUPP, "Operation not supported"),
+            (libc::EINVAL, "Invalid argument"),
+            (libc::EBADF, "Bad file descriptor"),
+        ];
+        for (number, text) in table {
+            let error = sentence(io::Error::from_raw_os_error(number));
+            assert_eq!(error.to_string(), text);
+        }
+    }
+}
