@@ -54,7 +54,7 @@ modules: ## build the modules into build/modules; KDIR=… for another kernel
 samples: ## build the modules and the sample driver
 	@$(build-modules) $(kbuild-args) XENBUS_SAMPLES=y
 
-tools: ## build the tools into build/tools: vndcompress and vnduncompress
+tools: ## build the tools into build/tools: vndcompress, vnconfig and their other names
 	@$(in-sandbox) tools/build-tools
 
 install: ## build and install the modules for this machine's kernel; KDIR=…, DESTDIR=…
