@@ -23,9 +23,11 @@ pub fn configure(options: &Configure) -> Result<()> {
     let geom = options.geometry.as_ref().map(read).transpose()?;
     let device = Device::make(&Unit::parse(&options.unit))?;
     let node = device.node().display().to_string();
-    // The kernel reads names as this program does only while it asks, but says them later, to others.
-    let file = std::path::absolute(&options.file)?;
-    let bytes = device.set(&file, flags_of(options, geom), geom.unwrap_or_default())?;
+    let bytes = device.set(
+        &options.file,
+        flags_of(options, geom),
+        geom.unwrap_or_default(),
+    )?;
     if options.verbose {
         let using = geom.map_or(String::new(), |geom| format!(" using geometry {geom}"));
         println!("{node}: {bytes} bytes on {}{using}", options.file.display());

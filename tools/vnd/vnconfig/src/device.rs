@@ -44,10 +44,22 @@ const NAME_BYTES: usize = 4096;
 
 /// A node that is open.
 pub struct Device {
+    // Closed before the unit is removed.
     file: File,
+    made: Option<Made>,
     node: PathBuf,
-    /// Whether the unit was made for us, and goes unless it is configured.
-    made: Option<u32>,
+}
+
+/// A unit that was made to be configured. It is removed when this is dropped.
+struct Made(u32);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        if let Ok(control) = open(CONTROL.as_ref(), true) {
+            // One that stays does no harm.
+            let _ = while_busy(|| ioctl::remove(&control, self.0));
+        }
+    }
 }
 
 impl Device {
@@ -57,13 +69,13 @@ impl Device {
         let mut made = None;
         let file = match (open(&node, true), unit) {
             (Err(error), Unit::Number(number)) if error.kind() == io::ErrorKind::NotFound => {
-                made = add(*number)?.then_some(*number);
+                made = add(*number)?;
                 open(&node, true)
             }
             (result, _) => result,
         };
         let file = file.map_err(|error| complain(&node, "opendisk", error))?;
-        Ok(Self { file, node, made })
+        Ok(Self { file, made, node })
     }
 
     /// Opens a unit to be unconfigured.
@@ -80,8 +92,8 @@ impl Device {
         })?;
         Ok(Self {
             file,
-            node,
             made: None,
+            node,
         })
     }
 
@@ -96,32 +108,15 @@ impl Device {
             .with_context(|| file.display().to_string())?;
         let bytes = ioctl::set(&self.file, &name, flags, geom)
             .map_err(|error| complain(&self.node, "VNDIOCSET", error))?;
-        self.made = None;
+        // It stays.
+        std::mem::forget(self.made.take());
         Ok(bytes)
     }
 
     /// Unconfigures the unit. Whoever looks at a disk that has just come is waited for.
     pub fn clear(&self, flags: u32) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match ioctl::clear(&self.file, flags) {
-                Err(error) if is_busy(&error) && Instant::now() < deadline => {
-                    thread::sleep(Duration::from_millis(50));
-                }
-                result => return result.map_err(|error| complain(&self.node, "VNDIOCCLR", error)),
-            }
-        }
-    }
-}
-
-impl Drop for Device {
-    fn drop(&mut self) {
-        if let Some(number) = self.made {
-            // It is open as long as this is: it goes when it is closed, if not now.
-            if let Ok(control) = open(CONTROL.as_ref(), true) {
-                let _ = ioctl::remove(&control, number);
-            }
-        }
+        while_busy(|| ioctl::clear(&self.file, flags))
+            .map_err(|error| complain(&self.node, "VNDIOCCLR", error))
     }
 }
 
@@ -170,19 +165,28 @@ fn open(node: &Path, write: bool) -> io::Result<File> {
     OpenOptions::new().read(true).write(write).open(node)
 }
 
-/// Makes a unit. Returns whether it did not exist before.
-fn add(number: u32) -> Result<bool> {
+/// Makes a unit, unless it exists by now.
+fn add(number: u32) -> Result<Option<Made>> {
     let control =
         open(CONTROL.as_ref(), true).map_err(|error| complain(CONTROL, "opendisk", error))?;
     match ioctl::add(&control, number) {
-        Ok(()) => Ok(true),
-        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(false),
+        Ok(()) => Ok(Some(Made(number))),
+        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(None),
         Err(error) => Err(complain(CONTROL, "VND_CTL_ADD", error)),
     }
 }
 
-fn is_busy(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EBUSY)
+/// Tries until the unit is not in use any more, but not for long.
+fn while_busy(attempt: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let result = attempt();
+        let busy = matches!(&result, Err(error) if error.raw_os_error() == Some(libc::EBUSY));
+        if !busy || Instant::now() >= deadline {
+            return result;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// What was done to which node, and why it failed.
