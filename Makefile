@@ -10,6 +10,7 @@ MAKEFLAGS += --no-print-directory
 KDIR ?=
 
 cache := $(or $(XBDBACK_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/xbdback)
+bench-profile := $(if $(PROFILE),--profile 40)
 in-sandbox := tools/sandbox run --
 # The sandbox's kernel is built for in the sandbox, any other where we are.
 build-modules := $(if $(KDIR),tools/build-modules --kdir $(KDIR),$(in-sandbox) tools/build-modules)
@@ -43,7 +44,8 @@ soak: ## run the same tests with larger counts
 	@tools/testing/check --soak $(ONLY)
 
 bench: ## compare with xen-blkback; QUICK=1: a few jobs, PROFILE=1: the functions that cost most
-	@tools/testing/bench/run $(if $(QUICK),--quick) $(if $(PROFILE),--profile 40)
+	@tools/testing/bench/run $(if $(QUICK),--quick) $(bench-profile)
+	$(if $(QUICK),,@tools/testing/bench/run --job-file tools/testing/bench/file-jobs --name file $(bench-profile))
 
 ## To use it
 

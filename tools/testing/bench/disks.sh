@@ -18,12 +18,13 @@ disk_wait() { # DOMAIN HANDLE STATE…
     done
 }
 
-disk_attach() { # DOMAIN HANDLE DEVICE
-    local back front
+disk_attach() { # DOMAIN HANDLE DEVICE-OR-FILE
+    local back front named=(physical-device-path "$3")
     back=$(disk_backend "$1" "$2") front=$(disk_frontend "$1" "$2")
+    [ ! -b "$3" ] || named=(physical-device "$(stat -L -c '%t:%T' "$3")")
     xenstore-write "$back/frontend" "$front" "$back/frontend-id" "$1" "$back/online" 1 "$back/removable" 0 \
         "$back/bootable" 0 "$back/dev" "vbd$2" "$back/type" phy "$back/mode" w "$back/device-type" disk \
-        "$back/params" "$3" "$back/physical-device" "$(stat -L -c '%t:%T' "$3")" "$back/hotplug-status" connected \
+        "$back/params" "$3" "$back/${named[0]}" "${named[1]}" "$back/hotplug-status" connected \
         "$front/backend" "$back" "$front/backend-id" 0 "$front/virtual-device" "$2" "$front/device-type" disk
     xenstore-chmod -r "$back" n0 "r$1"
     xenstore-chmod -r "$front" "n$1" r0
