@@ -67,6 +67,7 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
         name: &'static CStr,
         _module: &'static ThisModule,
     ) -> Result {
+        need_xen()?;
         // SAFETY: It is safe to set the fields of `struct xenbus_driver` on initialization.
         unsafe {
             (*drv.get()).name = name.as_char_ptr();
@@ -104,6 +105,16 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
             unsafe { bindings::xenbus_unregister_driver(drv.get()) };
         }
     }
+}
+
+/// Refuses, and says why, where there are no devices to drive.
+fn need_xen() -> Result {
+    // SAFETY: Takes no arguments.
+    if unsafe { bindings::xenbus_helper_xen_domain() } {
+        return Ok(());
+    }
+    pr_err!("this kernel does not run under Xen: boot Xen first, and Linux as its dom0\n");
+    Err(ENODEV)
 }
 
 /// The unregistration of a driver, carried out by the xenwatch thread.

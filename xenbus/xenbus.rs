@@ -75,11 +75,6 @@ struct XenbusModule {
 
 impl kernel::Module for XenbusModule {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        // SAFETY: Takes no arguments.
-        if !unsafe { bindings::xenbus_helper_xen_domain() } {
-            pr_err!("this kernel does not run under Xen: boot Xen first, and Linux as its dom0\n");
-            return Err(ENODEV);
-        }
         Ok(Self {
             _work: work::Owner::new()?,
         })
