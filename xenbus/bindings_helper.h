@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What bindgen reads for the `xenbus` crate: the Xen headers, the constants that C writes as casts, and the
- * prototypes of helpers.c, file.c, file_watch.c, zlib.c and uevent.c.
+ * prototypes of helpers.c, file.c, file_disk.c, file_watch.c, zlib.c and uevent.c.
  */
 
 #include <linux/bio.h>
+#include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/kthread.h>
 #include <linux/llist.h>
@@ -141,10 +142,13 @@ struct xenbus_file_facts {
 struct xenbus_file_transfer {
 	const struct bio_vec *table;
 	u32 parts;
+	/* Bytes of the first part that are not meant. */
+	u32 offset;
 	u32 bytes;
 	u64 pos;
 	/* 0: through the page cache. What does not fit the unit goes there as well. */
 	u32 direct_unit;
+	u16 ioprio;
 	bool write;
 };
 
@@ -165,7 +169,7 @@ int xenbus_helper_file_watch(struct xenbus_file_watch *watch, struct file *file,
 void xenbus_helper_file_unwatch(struct xenbus_file_watch *watch);
 
 int xenbus_helper_file_kind(const char *name, dev_t *device);
-struct file *xenbus_helper_file_open(const char *name, bool write);
+struct file *xenbus_helper_file_open(const char *name, bool write, bool of_program);
 void xenbus_helper_file_facts(struct file *file, struct xenbus_file_facts *facts);
 u64 xenbus_helper_file_size(struct file *file);
 int xenbus_helper_file_writers(struct file *file);
@@ -179,12 +183,68 @@ int xenbus_helper_file_read(struct file *file, loff_t pos, u8 *to, size_t bytes)
 void xenbus_helper_file_fill(const struct xenbus_file_transfer *what, u32 skip, const u8 *from,
 			     u32 bytes);
 int xenbus_helper_file_punch(struct file *file, loff_t pos, loff_t bytes);
+int xenbus_helper_file_zero(struct file *file, loff_t pos, loff_t bytes);
+int xenbus_helper_file_identity(struct file *file, u64 *device, u64 *inode);
+char *xenbus_helper_file_name(struct file *file, char *buffer, int size);
 void xenbus_helper_file_work_init(struct work_struct *work, void (*function)(struct work_struct *work));
 unsigned int xenbus_helper_file_work_begin(void);
 void xenbus_helper_file_work_end(unsigned int flags);
 
 size_t xenbus_helper_inflate_room(void);
 long xenbus_helper_inflate(void *workspace, const u8 *from, size_t length, u8 *to, size_t room);
+
+/* A disk on a file, in file_disk.c. */
+struct xenbus_file_disk;
+
+/* What the block layer asks of it. */
+static const unsigned int XENBUS_TASK_READ = 0;
+static const unsigned int XENBUS_TASK_WRITE = 1;
+static const unsigned int XENBUS_TASK_FLUSH = 2;
+static const unsigned int XENBUS_TASK_PUNCH = 3;
+static const unsigned int XENBUS_TASK_ZERO = 4;
+static const unsigned int XENBUS_TASK_NONE = 5;
+static const u8 XENBUS_STS_RESOURCE = (__force u8)BLK_STS_RESOURCE;
+
+/* What it calls. The owner stays until it is freed, or could not be shown. */
+struct xenbus_file_disk_methods {
+	struct module *module;
+	/* An ioctl, by somebody who has it open, to write or not. */
+	int (*control)(void *owner, bool writes, unsigned int request, unsigned long argument);
+	/* Nobody has it open any more. Must not wait for the disk. */
+	void (*closed)(void *owner);
+	/* The last reference to the disk is gone. */
+	void (*free)(void *owner);
+};
+
+/* What it is like. */
+struct xenbus_file_disk_facts {
+	u64 sectors;
+	u32 logical_block_size;
+	u32 physical_block_size;
+	/* Bytes that requests' memory is aligned to; 0 if it does not matter. */
+	u32 memory_unit;
+	bool can_punch;
+	bool read_only;
+};
+
+struct xenbus_file_disk *xenbus_helper_file_disk_new(unsigned int room);
+int xenbus_helper_file_disk_show(struct xenbus_file_disk *ours, const char *name, unsigned int major,
+				 unsigned int minor, const struct xenbus_file_disk_methods *methods,
+				 void *owner);
+int xenbus_helper_file_disk_serve(struct xenbus_file_disk *ours, struct file *file, const void *server,
+				  const struct xenbus_file_disk_facts *facts);
+int xenbus_helper_file_disk_clear(struct xenbus_file_disk *ours);
+void xenbus_helper_file_disk_resize(struct xenbus_file_disk *ours, u64 sectors);
+bool xenbus_helper_file_disk_is_open(struct xenbus_file_disk *ours);
+int xenbus_helper_file_disk_retire(struct xenbus_file_disk *ours);
+void xenbus_helper_file_disk_delete(struct xenbus_file_disk *ours);
+void xenbus_helper_file_disk_free(struct xenbus_file_disk *ours);
+const void *xenbus_helper_file_disk_server(struct request *rq);
+void *xenbus_helper_file_disk_room(struct request *rq);
+struct request *xenbus_helper_file_disk_request(void *room);
+struct bio_vec *xenbus_helper_file_disk_describe(struct request *rq, u32 *task,
+						 struct xenbus_file_transfer *what);
+void xenbus_helper_file_disk_end(struct request *rq, struct bio_vec *table, int err);
 
 /* One listener to the kernel's uevents, in uevent.c. */
 struct xenbus_uevents {

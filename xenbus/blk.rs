@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Disks of this kernel, for a driver that serves them to another domain.
+//! Disks of this kernel, for a driver that serves them to another domain; and in [`file_disk`], disks that we make.
 //!
 //! [`Disk`] is an open block device, or a file, with the claim that keeps others off it. An [`Io`] is the room
 //! for one request to it; it is moved into the block layer or the file system when it is submitted and comes
@@ -9,6 +9,8 @@
 mod bdev;
 mod disk;
 mod io;
+
+pub mod file_disk;
 
 pub use bdev::{
     BlockDevice,

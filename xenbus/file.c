@@ -11,6 +11,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
+#include <linux/kdev_t.h>
 #include <linux/namei.h>
 #include <linux/sched/mm.h>
 #include <linux/stat.h>
@@ -30,6 +31,11 @@ static int look_up(const char *name, struct path *path)
 	scoped_with_init_fs()
 		err = kern_path(name, LOOKUP_FOLLOW, path);
 	return err;
+}
+
+static int look_up_for_caller(const char *name, struct path *path)
+{
+	return kern_path(name, LOOKUP_FOLLOW, path);
 }
 
 /* What kind of thing has this name: the type bits of its mode. @device is set if it is a device's node. */
@@ -71,23 +77,32 @@ static bool can_transfer(struct file *file, bool write)
 }
 
 /* Nothing but a regular file is opened: opening a device or a FIFO would do something. */
-struct file *xenbus_helper_file_open(const char *name, bool write)
+static struct file *open_path(const struct path *path, bool write)
 {
 	int flags = O_LARGEFILE | (write ? O_RDWR : O_RDONLY);
+	int err = may_open(path, write);
 	struct file *file;
-	struct path path;
-	int err;
 
-	err = look_up(name, &path);
-	if (err)
-		return ERR_PTR(err);
-	err = may_open(&path, write);
-	file = err ? ERR_PTR(err) : dentry_open(&path, flags, current_cred());
-	path_put(&path);
+	file = err ? ERR_PTR(err) : dentry_open(path, flags, current_cred());
 	if (IS_ERR(file) || can_transfer(file, write))
 		return file;
 	fput(file);
 	return ERR_PTR(-EMEDIUMTYPE);
+}
+
+/* Of a program's, @name is what the program means by it; else what the first process would. */
+struct file *xenbus_helper_file_open(const char *name, bool write, bool of_program)
+{
+	struct file *file;
+	struct path path;
+	int err;
+
+	err = of_program ? look_up_for_caller(name, &path) : look_up(name, &path);
+	if (err)
+		return ERR_PTR(err);
+	file = open_path(&path, write);
+	path_put(&path);
+	return file;
 }
 
 /* The units of direct I/O; nothing if the file has none. */
@@ -152,6 +167,16 @@ static int transfer_flags(const struct xenbus_file_transfer *what, loff_t pos, s
 	return (direct ? IOCB_DIRECT : 0) | (what->write ? IOCB_WRITE : 0);
 }
 
+static struct iov_iter memory(const struct xenbus_file_transfer *what)
+{
+	struct iov_iter iter;
+
+	iov_iter_bvec(&iter, what->write ? ITER_SOURCE : ITER_DEST, what->table, what->parts,
+		      what->bytes);
+	iter.iov_offset = what->offset;
+	return iter;
+}
+
 /*
  * Starts a transfer, without waiting for anything, and returns what has become of it: -EIOCBQUEUED if @done will be
  * called, -EAGAIN if it cannot be started like this.
@@ -169,9 +194,9 @@ long xenbus_helper_file_start(struct kiocb *iocb, struct file *file,
 		.ki_pos = what->pos,
 		.ki_complete = done,
 		.ki_flags = transfer_flags(what, what->pos, what->bytes) | IOCB_NOWAIT,
+		.ki_ioprio = what->ioprio,
 	};
-	iov_iter_bvec(&iter, what->write ? ITER_SOURCE : ITER_DEST, what->table, what->parts,
-		      what->bytes);
+	iter = memory(what);
 	if (!what->write)
 		return transfer(iocb, &iter);
 
@@ -202,8 +227,7 @@ int xenbus_helper_file_transfer(struct file *file, const struct xenbus_file_tran
 	struct kiocb iocb;
 	long done = 0;
 
-	iov_iter_bvec(&iter, what->write ? ITER_SOURCE : ITER_DEST, what->table, what->parts,
-		      what->bytes);
+	iter = memory(what);
 	if (what->write)
 		file_start_write(file);
 	while (iov_iter_count(&iter)) {
@@ -211,6 +235,7 @@ int xenbus_helper_file_transfer(struct file *file, const struct xenbus_file_tran
 			.ki_filp = file,
 			.ki_pos = pos,
 			.ki_flags = transfer_flags(what, pos, iov_iter_count(&iter)),
+			.ki_ioprio = what->ioprio,
 		};
 		done = transfer(&iocb, &iter);
 		if (done <= 0)
@@ -241,9 +266,8 @@ int xenbus_helper_file_read(struct file *file, loff_t pos, u8 *to, size_t bytes)
 void xenbus_helper_file_fill(const struct xenbus_file_transfer *what, u32 skip, const u8 *from,
 			     u32 bytes)
 {
-	struct iov_iter iter;
+	struct iov_iter iter = memory(what);
 
-	iov_iter_bvec(&iter, ITER_DEST, what->table, what->parts, what->bytes);
 	iov_iter_advance(&iter, skip);
 	/* It is the kernel's memory: all of it can be written. */
 	WARN_ON_ONCE(copy_to_iter(from, bytes, &iter) != bytes);
@@ -254,6 +278,35 @@ int xenbus_helper_file_punch(struct file *file, loff_t pos, loff_t bytes)
 	return vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, pos, bytes);
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_file_punch);
+
+/* Zeroes that keep their room, where the file system can do that. */
+int xenbus_helper_file_zero(struct file *file, loff_t pos, loff_t bytes)
+{
+	int err = vfs_fallocate(file, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, pos, bytes);
+
+	return err == -EOPNOTSUPP ? xenbus_helper_file_punch(file, pos, bytes) : err;
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_zero);
+
+/* Which file it is, as stat(2) tells programs. */
+int xenbus_helper_file_identity(struct file *file, u64 *device, u64 *inode)
+{
+	struct kstat stat;
+	int err;
+
+	err = vfs_getattr_nosec(&file->f_path, &stat, STATX_INO, AT_STATX_DONT_SYNC);
+	if (err)
+		return err;
+	*device = new_encode_dev(stat.dev);
+	*inode = stat.ino;
+	return 0;
+}
+
+/* The name that the file has now, written to the end of @buffer; its beginning is returned. */
+char *xenbus_helper_file_name(struct file *file, char *buffer, int size)
+{
+	return file_path(file, buffer, size);
+}
 
 void xenbus_helper_file_work_init(struct work_struct *work, void (*function)(struct work_struct *work))
 {

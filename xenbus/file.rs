@@ -3,13 +3,19 @@
 //! Regular files, for a driver that serves them as disks.
 //!
 //! A [`File`] is open and claimed, and has helpers: a bounded number of threads that do what may have to be waited for.
-//! How one request gets to it is in [`crate::blk`], with the requests to block devices.
+//! How one request gets to it is in `file/request.rs`; those who have requests are in [`crate::blk`].
 
 mod claims;
 mod image;
+mod request;
 mod size;
 
 pub use image::Refusal;
+pub(crate) use request::{
+    Owner,
+    Request,
+    Task, //
+};
 pub use size::{
     Listener,
     SizeWatch, //
@@ -87,6 +93,18 @@ pub enum Way {
     Uncompressed(u32),
 }
 
+/// Who a file is opened for.
+pub struct Users {
+    /// They write.
+    pub write: bool,
+    /// Who else may use it.
+    pub claim: Claim,
+    /// Bytes that their requests are multiples of; 0 if the page cache is to be used in any case.
+    pub unit: u32,
+    /// The name is what the calling program means by it, not what the system's first process would.
+    pub of_program: bool,
+}
+
 /// An open regular file. It is closed when this is dropped, and what the helpers do is waited for.
 ///
 /// # Invariants
@@ -118,10 +136,22 @@ impl File {
     /// `EBUSY` when somebody has a claim that excludes this one, or a program or a loop device writes it; `EISDIR` for a directory, `EMEDIUMTYPE` for anything
     /// else that is no regular file, `ETXTBSY` for a swap file in use, and whatever opening it gives.
     pub fn open(path: &CStr, write: bool, claim: Claim) -> Result<Self> {
+        let users = Users {
+            write,
+            claim,
+            unit: SECTOR_SIZE,
+            of_program: false,
+        };
+        Self::open_for(path, &users)
+    }
+
+    /// The same, for these users.
+    pub fn open_for(path: &CStr, users: &Users) -> Result<Self> {
+        let Users { write, claim, .. } = *users;
         let name = CString::try_from(path)?;
         // SAFETY: The path is a C string.
         let file = from_err_ptr(unsafe {
-            bindings::xenbus_helper_file_open(path.as_char_ptr(), write) //
+            bindings::xenbus_helper_file_open(path.as_char_ptr(), write, users.of_program)
         })?;
         let opened = Opened(NonNull::new(file).ok_or(ENOENT)?);
         let claimed = Claimed::new(opened.identity(), claim)?;
@@ -129,7 +159,7 @@ impl File {
         if claim != Claim::Shared && opened.writers() > writers {
             return Err(EBUSY);
         }
-        let facts = opened.facts();
+        let facts = opened.facts(users.unit);
         let helpers = new_helpers()?;
         // INVARIANT: Both were made above.
         Ok(Self {
@@ -158,16 +188,42 @@ impl File {
         &self.path
     }
 
+    /// The size in bytes of what is served, as it is now.
+    pub fn bytes(&self) -> u64 {
+        let image = self.image.as_ref().map(|image| image.bytes());
+        image.unwrap_or_else(|| self.own_bytes())
+    }
+
     /// The size in whole sectors of 512 bytes, as it is now.
     pub fn sectors(&self) -> u64 {
-        let image = self.image.as_ref().map(|image| image.bytes());
-        image.unwrap_or_else(|| self.bytes()) / 512
+        self.bytes() / 512
     }
 
     /// The size of the file itself in bytes, as it is now.
-    fn bytes(&self) -> u64 {
+    fn own_bytes(&self) -> u64 {
         // SAFETY: By the type invariant the file is open.
         unsafe { bindings::xenbus_helper_file_size(self.raw()) }
+    }
+
+    /// Which file it is, as `stat` says: the file system's device, and the inode.
+    pub fn identity(&self) -> Result<(u64, u64)> {
+        let (mut device, mut inode) = (0, 0);
+        // SAFETY: By the type invariant the file is open.
+        to_result(unsafe {
+            bindings::xenbus_helper_file_identity(self.raw(), &mut device, &mut inode)
+        })?;
+        Ok((device, inode))
+    }
+
+    /// The name that it has now, for the calling program, written into `buffer`.
+    pub fn current_name<'a>(&self, buffer: &'a mut [u8]) -> Result<&'a CStr> {
+        let size = c_int::try_from(buffer.len())?;
+        // SAFETY: By the type invariant the file is open. The buffer has as many bytes.
+        let name = from_err_ptr(unsafe {
+            bindings::xenbus_helper_file_name(self.raw(), buffer.as_mut_ptr().cast(), size)
+        })?;
+        // SAFETY: It is a C string in the buffer.
+        Ok(unsafe { CStr::from_char_ptr(name) })
     }
 
     /// Bytes of the unit that the file system reads and writes without waste.
@@ -205,6 +261,14 @@ impl File {
         self.facts.direct_unit
     }
 
+    /// Bytes that the memory of direct I/O is aligned to, 0 if there is none.
+    pub(crate) fn direct_memory_unit(&self) -> u32 {
+        match self.facts.direct_unit {
+            0 => 0,
+            _ => self.facts.direct_memory_unit,
+        }
+    }
+
     /// Makes durable what was written. Waits.
     pub(crate) fn sync(&self) -> Result {
         // What finds the data again is made durable with it, times are not.
@@ -218,6 +282,13 @@ impl File {
         let pos = i64::try_from(pos)?;
         // SAFETY: By the type invariant the file is open.
         to_result(unsafe { bindings::xenbus_helper_file_punch(self.raw(), pos, bytes.into()) })
+    }
+
+    /// Makes some bytes zeroes, which keep their room where the file system can do that. Waits.
+    pub(crate) fn zero(&self, pos: u64, bytes: u32) -> Result {
+        let pos = i64::try_from(pos)?;
+        // SAFETY: By the type invariant the file is open.
+        to_result(unsafe { bindings::xenbus_helper_file_zero(self.raw(), pos, bytes.into()) })
     }
 
     /// Transfers everything. Waits.
@@ -280,13 +351,14 @@ impl Opened {
         unsafe { bindings::xenbus_helper_file_writers(self.0.as_ptr()) }
     }
 
-    fn facts(&self) -> bindings::xenbus_file_facts {
+    /// What is known of it, for requests that are multiples of `unit` bytes.
+    fn facts(&self, unit: u32) -> bindings::xenbus_file_facts {
         let mut facts = bindings::xenbus_file_facts::default();
         // SAFETY: By the type invariant the file is open.
         unsafe { bindings::xenbus_helper_file_facts(self.0.as_ptr(), &mut facts) };
-        // A request is any sectors, and starts at any sector of a page. It is all or nothing: a file that is
+        // A request is any of these units, and starts at any sector of a page. It is all or nothing: a file that is
         // written past the page cache and through it at the same time can lose writes.
-        if facts.direct_memory_unit > SECTOR_SIZE || facts.direct_unit > SECTOR_SIZE {
+        if facts.direct_memory_unit > SECTOR_SIZE || facts.direct_unit > unit {
             facts.direct_unit = 0;
         }
         facts
@@ -302,7 +374,7 @@ impl Drop for Opened {
     fn drop(&mut self) {
         // Closed here and now: whoever unmounts the file system next finds it unused.
         //
-        // SAFETY: By the type invariant the reference is ours. Files are dropped by kernel threads.
+        // SAFETY: By the type invariant the reference is ours. Nobody who drops files holds a lock that closing one needs.
         unsafe { kernel::bindings::__fput_sync(self.0.as_ptr()) };
     }
 }

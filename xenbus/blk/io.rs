@@ -6,7 +6,6 @@
 
 mod to_file;
 
-use self::to_file::ToFile;
 use super::{
     bdev::BlockDevice,
     Disk, //
@@ -14,6 +13,7 @@ use super::{
 use crate::{
     bindings,
     doorbell::Doorbell,
+    file,
     grant::Mapping, //
 };
 use kernel::{
@@ -118,7 +118,7 @@ pub struct Io<T> {
     mappings: KVec<Mapping>,
     link: Opaque<kernel::bindings::llist_node>,
     completions: Arc<Completions<T>>,
-    to_file: ToFile,
+    to_file: file::Request<Self>,
     error: Result,
     /// The driver's own.
     pub payload: T,
@@ -145,7 +145,7 @@ impl<T: Send + 'static> Io<T> {
                 mappings: KVec::new(),
                 link: Opaque::uninit(),
                 completions,
-                to_file: ToFile::new(),
+                to_file: file::Request::new(),
                 error: Ok(()),
                 payload,
             },
@@ -567,13 +567,7 @@ impl<T> Iterator for Taken<T> {
 
     #[inline]
     fn next(&mut self) -> Option<KBox<Io<T>>> {
-        loop {
-            let io = self.pop()?;
-            if !io.is_unfinished() {
-                return Some(io);
-            }
-            io.finish_with_help();
-        }
+        self.pop()
     }
 }
 

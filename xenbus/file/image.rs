@@ -191,7 +191,7 @@ impl Image {
 
 fn read_header(file: &File) -> Result<Geometry, Refusal> {
     let mut header = [0; HEADER_BYTES];
-    let bytes = file.bytes();
+    let bytes = file.own_bytes();
     if bytes < HEADER_BYTES as u64 {
         return Err(Problem::NoHeader { file: bytes }.into());
     }
@@ -200,7 +200,7 @@ fn read_header(file: &File) -> Result<Geometry, Refusal> {
 }
 
 fn read_table(file: &File, geometry: Geometry) -> Result<KVVec<Extent>, Refusal> {
-    let mut table = Table::new(geometry, file.bytes())?;
+    let mut table = Table::new(geometry, file.own_bytes())?;
     let mut extents = KVVec::with_capacity(geometry.blocks() as usize, GFP_KERNEL)?;
     let mut room = KVVec::zeroed(TABLE_CHUNK, GFP_KERNEL)?;
     let mut pos = HEADER_BYTES as u64;

@@ -1,0 +1,252 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Files as disks, /dev/vndN: data, sizes, and what they are under load.
+# timeout: 420
+
+cd "$(dirname "$0")/.." || exit
+. lib/ktap.sh
+. lib/vbd.sh
+. lib/devices.sh
+. lib/files.sh
+. lib/images.sh
+. lib/leaks.sh
+. lib/vnd.sh
+
+test_what_is_written_is_read_and_is_in_the_file() {
+    make_ext4
+    make_image 16M
+    configure "$image"
+    fio_verify --size=16M
+    compare
+    fio_verify --size=4M --direct=0 --ioengine=psync --fsync=16
+    compare
+}
+
+test_a_file_that_has_all_its_blocks_past_the_page_cache() {
+    make_ext4
+    make_image 8M
+    dd if=/dev/urandom of="$image" bs=1M count=8 conv=notrunc,fsync
+    configure "$image"
+    [[ $(vnd get "$unit" -1) == "${unit#/dev/vnd} 0x30000 "* ]] || fail "it does not go past the page cache"
+    compare
+    fio_verify --size=8M
+    compare
+    # As much at once as a program likes.
+    dd if=/dev/urandom of="$unit" bs=8M count=1 oflag=direct
+    compare
+}
+
+test_through_the_page_cache() {
+    make_ext4
+    make_image 8M
+    configure "$image" fileio
+    [[ $(vnd get "$unit" -1) == *" 0x10008 "* ]] || fail "it goes past the page cache"
+    fio_verify --size=8M
+    compare
+}
+
+test_sectors_of_4096_bytes() {
+    make_ext4 blocksize=4096
+    make_image 8M
+    configure "$image"
+    expect 512 "$(queue_limit "$unit" logical_block_size)"
+    [[ $(vnd get "$unit" -1) == *" 0x10000 "* ]] || fail "units of 512 bytes go past the page cache"
+    fio_verify --bsrange=512-16k --size=2M
+    compare
+    clear "$unit"
+    configure "$image" hasgeom 4096/1/1/0
+    expect 4096 "$(queue_limit "$unit" logical_block_size)"
+    [[ $(vnd get "$unit" -1) == *" 0x30001 "* ]] || fail "units of 4096 bytes do not go past the page cache"
+    expect_failure dd if="$unit" of=/dev/null bs=512 count=1 iflag=direct
+    fio_verify --bsrange=4k-128k --size=4M
+    compare
+}
+
+test_a_file_system_with_partitions_and_its_check() {
+    make_ext4
+    make_image 64M
+    partition "$image"
+    configure "$image"
+    [ -b "${unit}p2" ]
+    refuse ENOTTY clear "${unit}p1"
+    mkfs.ext4 -q "${unit}p1"
+    mkdir /tmp/above
+    at_end rmdir /tmp/above
+    mount "${unit}p1" /tmp/above
+    tar -C /src/xenbus -cf - . | tar -C /tmp/above -xf -
+    refuse EBUSY clear "$unit"
+    umount /tmp/above
+    fsck.ext4 -fn "${unit}p1"
+    clear "$unit"
+    # They are found again.
+    configure "$image" readonly
+    [ -b "${unit}p2" ]
+    mount -o ro "${unit}p1" /tmp/above
+    at_end umount /tmp/above
+    diff -r --exclude=lost+found /src/xenbus /tmp/above
+}
+
+# Gives a file a partition of 32 MiB, and one of 16.
+partition() { # FILE
+    python3 -c 'import struct, sys
+entry = lambda start, count: struct.pack("<8BII", 0, 0, 0, 0, 0x83, 0, 0, 0, start, count)
+sys.stdout.buffer.write(bytes(446) + entry(2048, 65536) + entry(67584, 32768) + bytes(32) + b"\x55\xaa")' |
+        dd of="$1" conv=notrunc status=none
+}
+
+# A file system above, and one below, each with a journal: neither takes the other's transactions for its own.
+test_journals_above_and_below() {
+    make_ext4
+    make_image 64M
+    configure "$image"
+    mkfs.ext4 -q "$unit"
+    mkdir /tmp/above
+    at_end rmdir /tmp/above
+    mount -o data=journal "$unit" /tmp/above
+    fio --name=churn --directory=/tmp/above --rw=randwrite --bs=4k --size=4M --nrfiles=20 --numjobs=2 --fsync=8 \
+        --verify=crc32c --do_verify=1 --verify_state_save=0
+    umount /tmp/above
+    fsck.ext4 -fn "$unit"
+}
+
+test_a_discard_gives_room_back() {
+    make_ext4
+    make_image 16M
+    configure "$image"
+    dd if=/dev/urandom of="$unit" bs=1M count=16 oflag=direct
+    blkdiscard --offset 4M --length 8M "$unit"
+    sync "$image"
+    expect 8192 "$(kilobytes_of "$image")" "what the file takes"
+    cmp --bytes 8M <(dd if="$unit" bs=1M skip=4 iflag=direct) /dev/zero
+    blkdiscard --zeroout --offset 0 --length 1M "$unit"
+    cmp --bytes 1M <(dd if="$unit" bs=1M iflag=direct) /dev/zero
+    compare
+}
+
+test_a_full_file_system_fails_what_it_cannot_write() {
+    make_ext4 size=32
+    make_image 64M
+    dd if=/dev/urandom of="$image" bs=1M count=4 conv=notrunc,fsync
+    configure "$image"
+    expect_failure dd if=/dev/zero of="$unit" bs=1M seek=4 oflag=direct
+    dd if=/dev/urandom of="$unit" bs=64k count=64 oflag=direct
+    dd if="$unit" of=/dev/null bs=1M iflag=direct
+    compare
+}
+
+test_a_file_grows_and_shrinks_under_load() {
+    make_ext4
+    make_image 8M
+    configure "$image"
+    fio --name=load --filename="$unit" --rw=randrw --bs=4k --iodepth=8 --ioengine=libaio --direct=1 --size=4M \
+        --time_based --runtime=6 >/dev/null &
+    truncate -s 12M "$image"
+    patiently size_is 24576
+    fio_verify --offset=8M --size=4M
+    truncate -s 4M "$image"
+    patiently size_is 8192
+    wait $!
+    expect_failure dd if=/dev/zero of="$unit" bs=4k seek=1024 count=1 oflag=direct
+    compare
+}
+
+size_is() { [ "$(sectors_of "$unit")" = "$1" ]; }
+
+test_the_page_cache_of_the_file_says_the_same() {
+    make_ext4
+    make_image 4M
+    configure "$image"
+    cat "$image" >/dev/null
+    dd if=/dev/urandom of="$unit" bs=64k count=64 oflag=direct
+    compare
+    # One who has mapped it sees it, too, and the disk what that one writes.
+    python3 - "$image" "$unit" <<'END'
+import mmap, os, sys
+file = os.open(sys.argv[1], os.O_RDONLY)
+mapped = mmap.mmap(file, 4096, prot=mmap.PROT_READ)
+before = mapped[:512]
+disk = os.open(sys.argv[2], os.O_RDWR | os.O_DIRECT)
+page = mmap.mmap(-1, 4096)
+page.write(bytes(255 - byte for byte in before) * 8)
+assert os.pwritev(disk, [page], 0) == 4096
+assert mapped[:] == page[:], "what was mapped is stale"
+END
+}
+
+test_what_was_flushed_survives_a_power_cut() {
+    make_null size=256 cache_size=64
+    mkfs.ext4 -q "$null"
+    fs=$(mktemp -d /tmp/fs.XXXXXX)
+    at_end rmdir "$fs"
+    mount "$null" "$fs"
+    image=$fs/image
+    truncate -s 8M "$image"
+    configure "$image"
+    head -c 2M /dev/urandom >/tmp/flushed
+    at_end rm -f /tmp/flushed
+    dd if=/tmp/flushed of="$unit" bs=64k iflag=fullblock oflag=direct conv=fsync
+    echo 0 >"$null_attributes/power"
+    clear "$unit"
+    umount "$fs"
+    echo 1 >"$null_attributes/power"
+    mount "$null" "$fs"
+    at_end umount "$fs"
+    cmp --bytes 2M /tmp/flushed "$image"
+}
+
+test_clearing_under_load_is_refused_and_forced() {
+    local try
+    make_ext4
+    make_image 8M
+    for try in $(seq $((2 * SCALE))); do
+        configure "$image"
+        fio --name=load --filename="$unit" --rw=randrw --bs=4k --iodepth=32 --ioengine=libaio --direct=1 --size=8M \
+            --time_based --runtime=60 >"/tmp/load.$try" 2>&1 &
+        patiently is_busy
+        refuse EBUSY clear "$unit"
+        cleared "$unit" force
+        # What was in flight came back, and nothing else is started.
+        expect_failure wait $!
+        [ ! -b "$unit" ]
+        rm "/tmp/load.$try"
+    done
+    # Nothing holds the file any more.
+    umount "$fs"
+    mount "$null" "$fs"
+}
+
+is_busy() { awk '{ exit !($9 > 0) }' "/sys/class/block/${unit#/dev/}/stat"; }
+
+test_a_compressed_image_is_what_it_uncompresses_to() {
+    make_contents
+    compress_otherwise 65536
+    configure "$archive" comp
+    [[ $(vnd get "$unit" -1) == *" 0x10402 "*" $((24 << 16)) "* ]] || fail "it is $(vnd get "$unit" -1)"
+    expect 1 "$(blockdev --getro "$unit")"
+    cmp "$unit" <(cat "$image" && head -c "$tail" /dev/zero)
+    # A part of a request, and of a block.
+    dd if="$unit" bs=12k skip=5 count=1 iflag=direct | cmp --bytes 12288 - <(tail -c +61441 "$image")
+    unit=/dev/vnd$(vnd add -1)
+    refuse EINVAL set "$unit" "$image" comp
+    vnd remove "${unit#/dev/vnd}"
+}
+
+test_many_cycles_keep_no_memory() {
+    local slab_before
+    make_ext4
+    make_image 8M
+    cycles 10
+    weigh_kernel
+    slab_before=$slab
+    cycles $((60 * SCALE))
+    weigh_kernel
+    echo "slab: $((slab - slab_before)) KiB more"
+    # The tags of one disk are some hundred.
+    [ $((slab - slab_before)) -lt $((60 * SCALE)) ]
+}
+
+# In one process: a request is much quicker than an interpreter.
+cycles() { ./lib/vnd-ioctl.py cycle "$image" "$1"; }
+
+load_vnd
+ktap_run

@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# Units of vnd(4) for tests, gone when the test ends; to be sourced after ktap.sh and vbd.sh.
+
+# shellcheck disable=SC2034 # for the tests
+readonly vnd_modules=${MODULES:-/src/build/modules} control=/dev/vnd-control
+
+# Asks by one request: see vnd-ioctl.py.
+vnd() { ./lib/vnd-ioctl.py "$@"; }
+
+load_vnd() {
+    insmod "$vnd_modules/xenbus-rs.ko"
+    insmod "$vnd_modules/vnd-bridge.ko"
+}
+
+# configure FILE [FLAGS [GEOMETRY]]: sets `unit` to the node of a unit that has the file.
+configure() {
+    unit=/dev/vnd$(vnd get-free)
+    vnd set "$unit" "$@" >/dev/null
+    at_end clear_by_force "$unit"
+}
+
+# clear UNIT [FLAGS]: udev may be looking at it just now.
+clear() { patiently cleared "$@"; }
+cleared() { vnd clear "$@" >/dev/null; }
+clear_by_force() { [ ! -b "$1" ] || cleared "$1" force || :; }
+
+# refuse ERRNO COMMAND…: fails unless the request fails with this error.
+refuse() {
+    local wanted=$1 got
+    shift
+    if got=$(vnd "$@"); then fail "this should fail: $*"; fi
+    expect "$wanted" "$got" "the error of '$*'"
+}
+
+fio_verify() { # OPTION…
+    # shellcheck disable=SC2154 # configure sets it
+    fio --name=verify --filename="$unit" --rw=randwrite --bsrange=512-128k --iodepth=32 --ioengine=libaio \
+        --direct=1 --verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0 "$@"
+}
+
+# Fails unless the disk and the file have the same contents.
+# shellcheck disable=SC2154 # make_image sets it
+compare() { cmp "$image" "$unit"; }

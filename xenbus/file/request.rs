@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One request to a file.
+//!
+//! First it is *started*: the file system is asked to do what it can do at once, and to call when the rest is done.
+//! What cannot be started like that, or was done in part only, is left to the file's helpers, who wait for it: for a
+//! block to be found or allocated, for memory, for a lock. Whatever is no transfer is theirs from the beginning. So
+//! whoever submits never waits for a file.
+
+use super::File;
+use crate::bindings;
+use core::marker::PhantomData;
+use kernel::{
+    error::to_result,
+    prelude::*,
+    types::Opaque, //
+};
+
+/// What a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Fills memory from the file.
+    Read,
+    /// Writes memory to the file.
+    Write,
+    /// Makes what was written durable, then writes the memory, if there is any.
+    Flush,
+    /// Makes what was written durable, then writes the memory so that it is durable too.
+    Barrier,
+    /// Gives the room of some bytes back. They read as zeroes.
+    Punch,
+    /// Makes some bytes zeroes, which keep their room.
+    Zero,
+    /// What no file can do.
+    Unsupported,
+}
+
+impl Task {
+    pub(crate) fn writes(self) -> bool {
+        self != Self::Read
+    }
+}
+
+/// What a [`Request`] is a part of.
+pub(crate) trait Owner: Sized {
+    /// The request is done, with this result. Called in any context, perhaps before [`Request::submit`] returns.
+    ///
+    /// # Safety
+    ///
+    /// The request is part of an owner, whose it is again.
+    unsafe fn done(request: *mut Request<Self>, result: Result);
+}
+
+/// A request to a file, apart from its memory.
+pub(crate) struct Request<O> {
+    raw: Opaque<bindings::xenbus_file_request>,
+    what: bindings::xenbus_file_transfer,
+    task: Task,
+    file: *const File,
+    _owner: PhantomData<O>,
+}
+
+impl<O: Owner> Request<O> {
+    /// One that does nothing yet.
+    pub(crate) fn new() -> Self {
+        Self {
+            raw: Opaque::zeroed(),
+            what: bindings::xenbus_file_transfer::default(),
+            task: Task::Unsupported,
+            file: core::ptr::null(),
+            _owner: PhantomData,
+        }
+    }
+
+    /// Hands the request to the file, whose it is until [`Owner::done`] is called; straight to a helper if `helped`.
+    ///
+    /// # Safety
+    ///
+    /// - `this` is part of an owner, and not submitted.
+    /// - The memory of `what` is as much as it says; it and `file` stay until the request is done.
+    #[inline]
+    pub(crate) unsafe fn submit(
+        this: *mut Self,
+        file: &File,
+        task: Task,
+        mut what: bindings::xenbus_file_transfer,
+        helped: bool,
+    ) {
+        what.direct_unit = file.direct_unit();
+        what.write = task.writes();
+        // SAFETY: It is ours.
+        let request = unsafe { &mut *this };
+        request.what = what;
+        request.task = task;
+        request.file = file;
+        if !helped && file.can_start() && matches!(task, Task::Read | Task::Write) {
+            // SAFETY: As required of the caller.
+            unsafe { Self::start(this, file) };
+        } else {
+            // SAFETY: As above.
+            unsafe { Self::have_helped(this) };
+        }
+    }
+
+    /// Starts a transfer.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Request::submit`], which has filled it in.
+    #[inline]
+    unsafe fn start(this: *mut Self, file: &File) {
+        // SAFETY: It is ours.
+        let request = unsafe { &mut *this };
+        // SAFETY: The file is open. All memory of the request stays until it is done.
+        let started = unsafe {
+            bindings::xenbus_helper_file_start(
+                &raw mut (*request.raw.get()).iocb,
+                file.raw(),
+                &request.what,
+                Some(Self::started_callback),
+            )
+        };
+        // Else it is the file's now.
+        if started != -bindings::XENBUS_EIOCBQUEUED {
+            // SAFETY: It has come to an end, and is ours again.
+            unsafe { Self::started(this, started) };
+        }
+    }
+
+    /// Called by the file system when a transfer that was started is done, in any context.
+    extern "C" fn started_callback(iocb: *mut kernel::bindings::kiocb, result: c_long) {
+        // SAFETY: The control block is part of a request's.
+        let raw = unsafe {
+            kernel::container_of!(iocb, bindings::xenbus_file_request, iocb) //
+        };
+        // SAFETY: As above.
+        let this = unsafe { Self::of(raw) };
+        // SAFETY: It is ours now.
+        if unsafe { (*this).task }.writes() {
+            // SAFETY: The write was queued, and is done.
+            unsafe { bindings::xenbus_helper_file_end_write(iocb) };
+        }
+        // SAFETY: As above.
+        unsafe { Self::started(this, result) };
+    }
+
+    /// A start came to an end: with so many bytes, or a negative error number.
+    ///
+    /// # Safety
+    ///
+    /// The request is part of an owner, and ours.
+    #[inline]
+    unsafe fn started(this: *mut Self, result: c_long) {
+        // SAFETY: It is ours.
+        let wanted = unsafe { (*this).what.bytes };
+        if result >= 0 && result.unsigned_abs() == wanted as usize {
+            // SAFETY: Required of the caller.
+            return unsafe { O::done(this, Ok(())) };
+        }
+        // What is no error number is a part of the bytes.
+        let error = c_int::try_from(result.min(0)).map_or(Err(EIO), to_result);
+        match error {
+            Err(errno) if errno != EAGAIN && errno != EOPNOTSUPP => {
+                // SAFETY: As above.
+                unsafe { O::done(this, error) }
+            }
+            // SAFETY: As above.
+            _ => unsafe { Self::have_helped(this) },
+        }
+    }
+
+    /// Has a helper do the request, from the beginning.
+    ///
+    /// # Safety
+    ///
+    /// The request is part of an owner, and ours.
+    #[cold]
+    unsafe fn have_helped(this: *mut Self) {
+        // SAFETY: It is ours.
+        let request = unsafe { &mut *this };
+        // SAFETY: Only the address is taken.
+        let work = unsafe { &raw mut (*request.raw.get()).work };
+        // SAFETY: The work is ours, and not queued.
+        unsafe { bindings::xenbus_helper_file_work_init(work, Some(Self::help_callback)) };
+        // SAFETY: The file stays until the request is done. The work is queued once at most.
+        unsafe { (*request.file).have_done(work) };
+    }
+
+    /// Called by a helper.
+    extern "C" fn help_callback(work: *mut kernel::bindings::work_struct) {
+        // SAFETY: The work is part of a request's.
+        let raw = unsafe {
+            kernel::container_of!(work, bindings::xenbus_file_request, work) //
+        };
+        // SAFETY: As above.
+        let this = unsafe { Self::of(raw) };
+        // SAFETY: Ended below, by the same thread.
+        let flags = unsafe { bindings::xenbus_helper_file_work_begin() };
+        // SAFETY: It was handed over with the work.
+        let result = unsafe { (*this).perform() };
+        // SAFETY: Begun above.
+        unsafe { bindings::xenbus_helper_file_work_end(flags) };
+        // SAFETY: As above.
+        unsafe { O::done(this, result) };
+    }
+
+    /// The request that this is a part of.
+    ///
+    /// # Safety
+    ///
+    /// It is a part of one.
+    unsafe fn of(raw: *mut bindings::xenbus_file_request) -> *mut Self {
+        // SAFETY: Required of the caller.
+        unsafe { kernel::container_of!(Opaque::cast_from(raw), Self, raw) }.cast_mut()
+    }
+
+    /// Does everything that the request asks for, and waits for it.
+    fn perform(&self) -> Result {
+        // SAFETY: By the contract of `submit` the file stays until the request is done.
+        let file = unsafe { &*self.file };
+        let (pos, bytes) = (self.what.pos, self.what.bytes);
+        match self.task {
+            Task::Read | Task::Write => self.transfer(file),
+            Task::Flush => {
+                file.sync()?;
+                self.transfer(file)
+            }
+            Task::Barrier => {
+                file.sync()?;
+                self.transfer(file)?;
+                match bytes {
+                    0 => Ok(()),
+                    _ => file.sync(),
+                }
+            }
+            Task::Punch => file.punch(pos, bytes),
+            Task::Zero => file.zero(pos, bytes),
+            Task::Unsupported => Err(EOPNOTSUPP),
+        }
+    }
+
+    fn transfer(&self, file: &File) -> Result {
+        if self.what.bytes == 0 {
+            return Ok(());
+        }
+        // SAFETY: By the contract of `submit` the memory is as much, and stays.
+        unsafe { file.transfer(&self.what) }
+    }
+}

@@ -1,0 +1,507 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Disks on files, for Rust: what stands between the block layer and blk/file_disk.rs.
+ */
+
+#include <linux/blk-mq.h>
+#include <linux/cred.h>
+#include <linux/export.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task_stack.h>
+#include <linux/slab.h>
+
+#include "bindings_helper.h"
+
+/* More processors than this share queues: a tag takes some hundred bytes. */
+#define MOST_QUEUES 4
+#define TAGS_OF_QUEUE 128
+
+/* As much at once as the block layer likes to see. */
+#define MOST_SECTORS 2560
+
+/* Bytes of a stack that a file system, and the driver of its disk, may want. */
+#define STACK_TO_START 8192
+
+/* A disk on a file on a disk on a file is enough. */
+#define MOST_STACKED 3
+
+struct xenbus_file_disk {
+	/* Until it is deleted. */
+	struct gendisk *disk;
+	struct blk_mq_tag_set tags;
+	struct block_device_operations operations;
+	struct xenbus_file_disk_methods methods;
+	void *owner;
+	/* What it is served by, and Rust's name for that: changed while the queue is frozen, under `serving`. */
+	struct file *file;
+	const void *server;
+	/* It is going away: nobody may open it. */
+	bool retired;
+	bool shown;
+};
+
+/* Protects every disk's file from going while somebody looks what lies on what. */
+static DEFINE_MUTEX(serving);
+
+/* In blk/file_disk.rs: starts a request, by a helper of the file's if @deep. Fails only for want of memory. */
+blk_status_t xenbus_file_disk_start(struct request *rq, bool deep);
+
+/*
+ * What a task is in the middle of. A request is started by whoever submits it, perhaps in a transaction of the file
+ * system above, or in a list of bios that is submitted one by one: the file system below must not take these for its
+ * own, and memory that it allocates must not be waited for above.
+ */
+struct aside {
+	void *journal_info;
+	struct bio_list *bio_list;
+	struct blk_plug *plug;
+	const struct cred *cred;
+	unsigned int noio;
+};
+
+static struct aside put_aside(const struct xenbus_file_disk *ours)
+{
+	struct aside aside = {
+		.journal_info = current->journal_info,
+		.bio_list = current->bio_list,
+		.plug = current->plug,
+		.noio = memalloc_noio_save(),
+	};
+
+	current->journal_info = NULL;
+	current->bio_list = NULL;
+	/* The scheduler looks for the plug's time as long as it is valid. */
+	blk_plug_invalidate_ts();
+	current->plug = NULL;
+	/* It is the file's opener who writes. */
+	aside.cred = ours->file ? override_creds(ours->file->f_cred) : NULL;
+	return aside;
+}
+
+static void take_up(const struct aside *aside)
+{
+	if (aside->cred)
+		revert_creds(aside->cred);
+	current->plug = aside->plug;
+	current->bio_list = aside->bio_list;
+	current->journal_info = aside->journal_info;
+	memalloc_noio_restore(aside->noio);
+}
+
+/* Whether too little of the stack is left, as when disks lie on each other. */
+static bool stack_is_deep(void)
+{
+	return current_stack_pointer - (unsigned long)task_stack_page(current) < STACK_TO_START;
+}
+
+static blk_status_t queue_one(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *data)
+{
+	struct aside aside = put_aside(hctx->queue->queuedata);
+	blk_status_t status = xenbus_file_disk_start(data->rq, stack_is_deep());
+
+	take_up(&aside);
+	return status;
+}
+
+/* Leaves in @requests what could not be started. */
+static void queue_several(struct rq_list *requests)
+{
+	struct aside aside = put_aside(rq_list_peek(requests)->q->queuedata);
+	struct rq_list left = {};
+	struct blk_plug plug;
+	struct request *rq;
+
+	blk_start_plug(&plug);
+	while ((rq = rq_list_pop(requests))) {
+		if (xenbus_file_disk_start(rq, stack_is_deep()) != BLK_STS_OK)
+			rq_list_add_tail(&left, rq);
+	}
+	blk_finish_plug(&plug);
+	take_up(&aside);
+	*requests = left;
+}
+
+static const struct blk_mq_ops queue_operations = {
+	.queue_rq = queue_one,
+	.queue_rqs = queue_several,
+};
+
+/* Who serves the disk of a request; nobody, perhaps. */
+const void *xenbus_helper_file_disk_server(struct request *rq)
+{
+	const struct xenbus_file_disk *ours = rq->q->queuedata;
+
+	return ours->server;
+}
+
+void *xenbus_helper_file_disk_room(struct request *rq)
+{
+	return blk_mq_rq_to_pdu(rq);
+}
+
+struct request *xenbus_helper_file_disk_request(void *room)
+{
+	return blk_mq_rq_from_pdu(room);
+}
+
+static u32 task_of(struct request *rq)
+{
+	switch (req_op(rq)) {
+	case REQ_OP_READ:
+		return XENBUS_TASK_READ;
+	case REQ_OP_WRITE:
+		return XENBUS_TASK_WRITE;
+	case REQ_OP_FLUSH:
+		return XENBUS_TASK_FLUSH;
+	case REQ_OP_DISCARD:
+		return XENBUS_TASK_PUNCH;
+	case REQ_OP_WRITE_ZEROES:
+		return rq->cmd_flags & REQ_NOUNMAP ? XENBUS_TASK_ZERO : XENBUS_TASK_PUNCH;
+	default:
+		return XENBUS_TASK_NONE;
+	}
+}
+
+/* Of several bios, whose tables are not one, or NULL. */
+static struct bio_vec *table_of_all(struct request *rq, u32 parts)
+{
+	struct bio_vec *table = kmalloc_array(parts, sizeof(*table), GFP_NOIO | __GFP_NOWARN);
+	struct req_iterator iter;
+	struct bio_vec part;
+	u32 at = 0;
+
+	if (table)
+		rq_for_each_bvec(part, rq, iter)
+			table[at++] = part;
+	return table;
+}
+
+/*
+ * What a request asks for; a task with data has memory. Returns a table that was made for it, or NULL if none was
+ * needed, or an error.
+ */
+struct bio_vec *xenbus_helper_file_disk_describe(struct request *rq, u32 *task,
+						 struct xenbus_file_transfer *what)
+{
+	struct bio *bio = rq->bio;
+
+	*task = task_of(rq);
+	what->pos = (u64)blk_rq_pos(rq) << SECTOR_SHIFT;
+	what->bytes = blk_rq_bytes(rq);
+	what->ioprio = req_get_ioprio(rq);
+	if (*task == XENBUS_TASK_FLUSH) {
+		what->pos = 0;
+		what->bytes = 0;
+	}
+	if (*task != XENBUS_TASK_READ && *task != XENBUS_TASK_WRITE)
+		return NULL;
+	if (bio != rq->biotail) {
+		struct bio_vec *table;
+
+		what->parts = blk_rq_nr_bvec(rq);
+		table = table_of_all(rq, what->parts);
+		what->table = table;
+		return table ?: ERR_PTR(-ENOMEM);
+	}
+	what->table = __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter);
+	what->offset = bio->bi_iter.bi_offset;
+	what->parts = what->offset + what->bytes <= what->table->bv_len ? 1 : blk_rq_nr_bvec(rq);
+	return NULL;
+}
+
+void xenbus_helper_file_disk_end(struct request *rq, struct bio_vec *table, int err)
+{
+	kfree(table);
+	blk_mq_end_request(rq, errno_to_blk_status(err));
+}
+
+static int open_disk(struct gendisk *disk, blk_mode_t mode)
+{
+	struct xenbus_file_disk *ours = disk->private_data;
+
+	return ours->retired ? -ENXIO : 0;
+}
+
+static void close_disk(struct gendisk *disk)
+{
+	struct xenbus_file_disk *ours = disk->private_data;
+
+	if (!disk_openers(disk) && !ours->retired)
+		ours->methods.closed(ours->owner);
+}
+
+static int control_disk(struct block_device *bdev, blk_mode_t mode, unsigned int request,
+			unsigned long argument)
+{
+	struct xenbus_file_disk *ours = bdev->bd_disk->private_data;
+
+	/* A partition is not the disk. */
+	if (bdev_is_partition(bdev))
+		return -ENOTTY;
+	return ours->methods.control(ours->owner, mode & BLK_OPEN_WRITE, request, argument);
+}
+
+/* The last reference to the disk is gone. */
+static void free_disk(struct gendisk *disk)
+{
+	struct xenbus_file_disk *ours = disk->private_data;
+
+	/* This may free it. */
+	if (ours->shown)
+		ours->methods.free(ours->owner);
+}
+
+/* Makes a disk that nobody sees yet, with @room bytes for each request. */
+struct xenbus_file_disk *xenbus_helper_file_disk_new(unsigned int room)
+{
+	struct queue_limits limits = {
+		.max_hw_sectors = MOST_SECTORS,
+		.max_segments = USHRT_MAX,
+		.max_segment_size = UINT_MAX,
+	};
+	struct xenbus_file_disk *ours = kzalloc(sizeof(*ours), GFP_KERNEL);
+	int err;
+
+	if (!ours)
+		return ERR_PTR(-ENOMEM);
+	ours->tags.ops = &queue_operations;
+	ours->tags.nr_hw_queues = min(num_online_cpus(), MOST_QUEUES);
+	ours->tags.queue_depth = TAGS_OF_QUEUE;
+	ours->tags.numa_node = NUMA_NO_NODE;
+	ours->tags.cmd_size = room;
+	ours->tags.flags = BLK_MQ_F_BLOCKING | BLK_MQ_F_STACKING | BLK_MQ_F_NO_SCHED_BY_DEFAULT;
+	err = blk_mq_alloc_tag_set(&ours->tags);
+	if (err)
+		goto free;
+	ours->disk = blk_mq_alloc_disk(&ours->tags, &limits, ours);
+	if (!IS_ERR(ours->disk)) {
+		ours->disk->private_data = ours;
+		return ours;
+	}
+	err = PTR_ERR(ours->disk);
+	blk_mq_free_tag_set(&ours->tags);
+free:
+	kfree(ours);
+	return ERR_PTR(err);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_new);
+
+/* Shows it: as @major:@minor, with a node of this name. The methods are called from here on. */
+int xenbus_helper_file_disk_show(struct xenbus_file_disk *ours, const char *name, unsigned int major,
+				 unsigned int minor, const struct xenbus_file_disk_methods *methods,
+				 void *owner)
+{
+	struct gendisk *disk = ours->disk;
+	int err;
+
+	ours->methods = *methods;
+	ours->owner = owner;
+	ours->operations = (struct block_device_operations){
+		.owner = methods->module,
+		.open = open_disk,
+		.release = close_disk,
+		.ioctl = control_disk,
+		.compat_ioctl = blkdev_compat_ptr_ioctl,
+		.free_disk = free_disk,
+	};
+	disk->fops = &ours->operations;
+	disk->major = major;
+	disk->first_minor = minor;
+	disk->minors = 1;
+	strscpy(disk->disk_name, name, sizeof(disk->disk_name));
+	err = add_disk(disk);
+	ours->shown = !err;
+	return err;
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_show);
+
+static void serve_by(struct xenbus_file_disk *ours, struct file *file, const void *server)
+{
+	unsigned int noio = blk_mq_freeze_queue(ours->disk->queue);
+
+	ours->file = file;
+	ours->server = server;
+	blk_mq_unfreeze_queue(ours->disk->queue, noio);
+}
+
+/* Takes the server away without waiting: nothing is in flight any more. */
+static void forget_server(struct xenbus_file_disk *ours)
+{
+	mutex_lock(&serving);
+	ours->file = NULL;
+	ours->server = NULL;
+	mutex_unlock(&serving);
+}
+
+/* Whether @file lies on @ours, or on so many disks of ours that one more is too much. */
+static bool is_stacked_too_high(const struct xenbus_file_disk *ours, const struct file *file)
+{
+	unsigned int height;
+
+	for (height = 1; file; height++) {
+		const struct block_device *bdev = d_real_inode(file_dentry(file))->i_sb->s_bdev;
+		const struct xenbus_file_disk *below;
+
+		if (!bdev || bdev->bd_disk->queue->mq_ops != &queue_operations)
+			return false;
+		below = bdev->bd_disk->private_data;
+		if (below == ours || height >= MOST_STACKED)
+			return true;
+		file = below->file;
+	}
+	return false;
+}
+
+static int set_limits(struct xenbus_file_disk *ours, const struct xenbus_file_disk_facts *facts,
+		      struct file *file)
+{
+	struct request_queue *queue = ours->disk->queue;
+	struct queue_limits limits = queue_limits_start_update(queue);
+	struct block_device *below = file ? file_inode(file)->i_sb->s_bdev : NULL;
+
+	limits.logical_block_size = facts->logical_block_size;
+	limits.physical_block_size = max(facts->physical_block_size, facts->logical_block_size);
+	limits.io_min = limits.physical_block_size;
+	limits.dma_alignment = facts->memory_unit ? facts->memory_unit - 1 : SECTOR_SIZE - 1;
+	limits.max_hw_discard_sectors = facts->can_punch ? UINT_MAX >> SECTOR_SHIFT : 0;
+	limits.max_write_zeroes_sectors = limits.max_hw_discard_sectors;
+	limits.discard_granularity = facts->can_punch ? limits.physical_block_size : 0;
+	limits.features &= ~(BLK_FEAT_WRITE_CACHE | BLK_FEAT_ROTATIONAL);
+	if (!facts->read_only)
+		limits.features |= BLK_FEAT_WRITE_CACHE;
+	if (below && bdev_rot(below))
+		limits.features |= BLK_FEAT_ROTATIONAL;
+	return queue_limits_commit_update_frozen(queue, &limits);
+}
+
+/* Lets everybody know that there is another medium: partitions, and programs. */
+static void show_change(struct gendisk *disk)
+{
+	mutex_lock(&disk->open_mutex);
+	bdev_disk_changed(disk, false);
+	mutex_unlock(&disk->open_mutex);
+	dev_set_uevent_suppress(disk_to_dev(disk), 0);
+	kobject_uevent(&disk_to_dev(disk)->kobj, KOBJ_CHANGE);
+}
+
+/* Gives an open disk what serves it. The module stays until that is taken away. */
+int xenbus_helper_file_disk_serve(struct xenbus_file_disk *ours, struct file *file, const void *server,
+				  const struct xenbus_file_disk_facts *facts)
+{
+	struct gendisk *disk = ours->disk;
+	int err;
+
+	mutex_lock(&serving);
+	err = is_stacked_too_high(ours, file) ? -ELOOP : set_limits(ours, facts, file);
+	if (!err)
+		serve_by(ours, file, server);
+	mutex_unlock(&serving);
+	if (err)
+		return err;
+	__module_get(ours->methods.module);
+	dev_set_uevent_suppress(disk_to_dev(disk), 1);
+	disk_force_media_change(disk);
+	set_disk_ro(disk, facts->read_only);
+	set_capacity(disk, facts->sectors);
+	show_change(disk);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_serve);
+
+/* Whether nobody has it open but @most. */
+static bool is_unused(struct gendisk *disk, unsigned int most)
+{
+	bool unused;
+
+	mutex_lock(&disk->open_mutex);
+	unused = disk_openers(disk) <= most;
+	mutex_unlock(&disk->open_mutex);
+	return unused;
+}
+
+/* Takes away what serves an open disk, unless others have it open. */
+int xenbus_helper_file_disk_clear(struct xenbus_file_disk *ours)
+{
+	static const struct xenbus_file_disk_facts nothing = { .logical_block_size = SECTOR_SIZE };
+	struct gendisk *disk = ours->disk;
+
+	if (!is_unused(disk, 1))
+		return -EBUSY;
+	/* What the caller has not waited for. */
+	sync_blockdev(disk->part0);
+	mutex_lock(&serving);
+	serve_by(ours, NULL, NULL);
+	mutex_unlock(&serving);
+	dev_set_uevent_suppress(disk_to_dev(disk), 1);
+	invalidate_disk(disk);
+	set_limits(ours, &nothing, NULL);
+	disk_force_media_change(disk);
+	set_disk_ro(disk, false);
+	show_change(disk);
+	module_put(ours->methods.module);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_clear);
+
+/* Says what size the disk has. */
+void xenbus_helper_file_disk_resize(struct xenbus_file_disk *ours, u64 sectors)
+{
+	struct gendisk *disk = ours->disk;
+
+	if (get_capacity(disk) != sectors && !set_capacity_and_notify(disk, sectors))
+		kobject_uevent(&disk_to_dev(disk)->kobj, KOBJ_CHANGE);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_resize);
+
+/* Whether somebody has it open. */
+bool xenbus_helper_file_disk_is_open(struct xenbus_file_disk *ours)
+{
+	return !is_unused(ours->disk, 0);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_is_open);
+
+/* Lets nobody open it any more, unless somebody has it open. */
+int xenbus_helper_file_disk_retire(struct xenbus_file_disk *ours)
+{
+	struct gendisk *disk = ours->disk;
+	int err = 0;
+
+	mutex_lock(&disk->open_mutex);
+	if (disk_openers(disk))
+		err = -EBUSY;
+	else
+		ours->retired = true;
+	mutex_unlock(&disk->open_mutex);
+	return err;
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_retire);
+
+/*
+ * Deletes the disk, also while others have it open: what is in flight is waited for, and they get errors from here
+ * on, file systems too.
+ */
+void xenbus_helper_file_disk_delete(struct xenbus_file_disk *ours)
+{
+	struct gendisk *disk = ours->disk;
+
+	if (!disk)
+		return;
+	ours->disk = NULL;
+	ours->retired = true;
+	if (ours->shown)
+		del_gendisk(disk);
+	if (ours->server)
+		module_put(ours->methods.module);
+	forget_server(ours);
+	blk_mq_free_tag_set(&ours->tags);
+	put_disk(disk);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_delete);
+
+void xenbus_helper_file_disk_free(struct xenbus_file_disk *ours)
+{
+	kfree(ours);
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_free);
