@@ -3,7 +3,8 @@
 //! The blocks of an image that stand ready, and the benches where others are made.
 //!
 //! All memory is taken when the image is opened, so no read fails for want of it. Each block is made by one thread, with
-//! no lock held; who needs it too waits for that. Several are made at once, one on every bench.
+//! no lock held; who needs it too waits for that. Several are made at once, one on every bench. What stands ready is used
+//! with the lock held, which is a matter of copying.
 
 use crate::{
     thread,
