@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A disk's work item: looks at everything as it is now, asks [`xenbus_proto::state::Machine`] what to do, does
+//! it, and looks again.
+
+use super::{
+    read_number,
+    State,
+    Vbd, //
+};
+use crate::{
+    backing::Backing,
+    connection::{
+        self,
+        Connection, //
+    },
+    named::Named,
+    say::{
+        errno,
+        say, //
+    },
+    size,
+    waiting::{
+        self,
+        Moment, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::ordering::{
+            Acquire,
+            Full,
+            Relaxed,
+            Release, //
+        },
+        Arc, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+};
+use xenbus_proto::{
+    blkif::XenbusState,
+    message::Message,
+    negotiation,
+    problem::Problem,
+    state::{
+        self,
+        Action,
+        Answers,
+        Frontend,
+        Seen,
+        Snapshot, //
+    },
+};
+
+impl Vbd {
+    /// Brings the disk to where it should be.
+    pub(super) fn reconcile(self: &Arc<Self>, state: &mut State) {
+        loop {
+            self.open_if_named(state);
+            let Ok(snapshot) = self.look(state) else {
+                // Xenstore does not answer, as when this domain goes down: leave everything as it is. Or the
+                // disk is being removed, and this is about to be started again.
+                return;
+            };
+            let actions = state.machine.step(&snapshot);
+            if actions.is_empty() {
+                return;
+            }
+            for action in actions {
+                if self.perform(state, action).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Everything that matters, as it is now.
+    fn look(&self, state: &State) -> Result<Snapshot> {
+        let removing = self.removing.load(Acquire);
+        // First the states that were seen, then the state that is: one between the two is seen again.
+        let seen = self.seen.xchg(0, Full);
+        let read = || -> Result<_> {
+            let own = self.id.dev.nodename();
+            Ok((
+                read_number(&self.id.frontend, c"state")?,
+                read_number(own, c"state")?,
+                read_number(own, c"online")?,
+            ))
+        };
+        let (frontend, own, online) = match self.in_directory(read) {
+            Ok(numbers) => numbers,
+            // What xenstore says does not matter any more.
+            Err(_) if removing => (None, None, None),
+            Err(error) => {
+                self.see(seen);
+                return Err(error);
+            }
+        };
+        let frontend = Frontend::from_raw(frontend.unwrap_or(0));
+        let seen = Seen::from_bits(seen);
+        Ok(Snapshot {
+            seen: match &state.connection {
+                Some(connection) if self.has_new_ring(connection, frontend, seen) => {
+                    seen.with(XenbusState::Initialising.to_raw())
+                }
+                _ => seen,
+            },
+            frontend,
+            backing: match (&state.backing, state.failed) {
+                (Some(_), _) => state::Backing::Ready,
+                (None, true) => state::Backing::Failed,
+                (None, false) => state::Backing::Absent,
+            },
+            ring: state
+                .connection
+                .as_ref()
+                .map_or(state::Ring::None, Connection::ring),
+            // A number that is no state is one that has to be overwritten.
+            own: own.map(|raw| XenbusState::from_raw(raw).unwrap_or(XenbusState::Reconfigured)),
+            online: online == Some(1),
+            removing,
+        })
+    }
+
+    /// Whether the guest published another ring than the one we have.
+    ///
+    /// It should have closed the old one first, and perhaps it did: xenwatch drops events, and a guest can
+    /// write many nodes at once.
+    fn has_new_ring(&self, connection: &Connection, frontend: Frontend, seen: Seen) -> bool {
+        let published = frontend == Frontend::In(XenbusState::Initialised)
+            || seen.contains(XenbusState::Initialised);
+        let offer = || connection::published_offer(self);
+        published && matches!(offer(), Ok(now) if now.as_deref() != Ok(connection.published()))
+    }
+
+    fn perform(self: &Arc<Self>, state: &mut State, action: Action) -> Result {
+        match action {
+            Action::Connect => self.connect(state).inspect_err(|_| {
+                state.machine.connect_failed();
+            })?,
+            Action::Disconnect(answers) => {
+                if answers == Answers::Unwanted {
+                    self.deserted.store(true, Relaxed);
+                } else if self.removing.load(Acquire) && !*self.gone.lock() {
+                    self.let_guest_close();
+                }
+                state.connection = None;
+            }
+            Action::SwitchState(to) => self.in_directory(|| {
+                self.switch_state(to);
+                Ok(())
+            })?,
+            Action::CloseBacking => {
+                self.hold(state, None);
+                state.failed = false;
+            }
+            Action::Finish => {
+                waiting::forget(self);
+                self.finished.store(true, Release);
+            }
+            Action::Complain(number) => self.log.lock().say(&Message::InvalidFrontendState {
+                path: self.id.dev.nodename().to_bytes(),
+                state: number,
+            }),
+        }
+        Ok(())
+    }
+
+    /// Waits a little for the guest to see that we are closing, and to close: its ring is served that long.
+    /// Otherwise what it asks for in the meantime would never be answered.
+    fn let_guest_close(&self) {
+        for _ in 0..200 {
+            let frontend = read_number(&self.id.frontend, c"state");
+            let own = read_number(self.id.dev.nodename(), c"state");
+            let (Ok(Some(3 | 4)), Ok(Some(_))) = (frontend, own) else {
+                return;
+            };
+            fsleep(Delta::from_millis(10));
+        }
+    }
+
+    /// Opens the device, if the toolstack has named it since the last try. One in use stays until the guest
+    /// is done with it.
+    fn open_if_named(self: &Arc<Self>, state: &mut State) {
+        if self.removing.load(Acquire) || self.finished.load(Acquire) {
+            return;
+        }
+        let named = self.named.xchg(false, Full);
+        state.renamed |= named && self.named_another(state);
+        if state.connection.is_some() || !core::mem::take(&mut state.renamed) {
+            return;
+        }
+        // Closed first: the claim on it would be in the way of the new one.
+        self.hold(state, None);
+        let before = Moment::now();
+        match Backing::open(&self.id) {
+            Ok(backing) => {
+                state.failed = false;
+                self.hold(state, backing);
+            }
+            Err(error) => {
+                state.failed = true;
+                if error == EBUSY {
+                    waiting::wait(self, &before);
+                }
+            }
+        }
+    }
+
+    /// Keeps this open instead of what is.
+    fn hold(&self, state: &mut State, backing: Option<Backing>) {
+        *self.open.lock() = backing.as_ref().map(|backing| backing.opened().clone());
+        let closed = core::mem::replace(&mut state.backing, backing);
+        if closed.is_some() {
+            drop(closed);
+            waiting::released();
+        }
+    }
+
+    /// Whether what the toolstack has named is not what is open.
+    fn named_another(&self, state: &State) -> bool {
+        let path = self.id.dev.nodename();
+        let Some(open) = state
+            .backing
+            .as_ref()
+            .map(|backing| &backing.opened().named)
+        else {
+            return true;
+        };
+        let Some(now) = Named::read(path) else {
+            // In use, the old one stays. Otherwise what is wrong is said when it is opened.
+            return state.connection.is_none();
+        };
+        if state.connection.is_some() && now.what != open.what {
+            say(&Message::ChangingDevice {
+                path: path.to_bytes(),
+                from: open.what.number(),
+                to: now.what.number(),
+            });
+        }
+        now != **open
+    }
+
+    fn connect(self: &Arc<Self>, state: &mut State) -> Result {
+        // A guest can try for ever, and every try costs this domain something.
+        if !state.failures.has_room() {
+            return Err(EAGAIN);
+        }
+        self.try_connect(state).inspect_err(|&error| {
+            state.failures.allow();
+            if error == ENOMEM {
+                self.log
+                    .lock()
+                    .report(&self.id, error, &Problem::OutOfMemory);
+            }
+        })
+    }
+
+    fn try_connect(self: &Arc<Self>, state: &mut State) -> Result {
+        let backing = state.backing.as_ref().ok_or(ENXIO)?;
+        let mut connection = Connection::new(self, backing)?;
+        let disk = backing.description();
+        self.in_directory(|| self.describe(&disk))?;
+        connection.size.was_told(disk.sectors);
+        if state.successes.allow() {
+            say(&Message::Connected {
+                handle: self.id.handle,
+                domain: self.id.domain,
+                port: connection.port(),
+                protocol: connection.published().protocol(),
+            });
+        }
+        state.connection = Some(connection);
+        Ok(())
+    }
+
+    /// Tells the guest what its disk is like.
+    fn describe(&self, disk: &negotiation::Disk) -> Result {
+        self.publish(|| negotiation::before_use(&self.abilities, disk))
+            .inspect_err(|&error| {
+                say(&Message::CannotEndTransaction {
+                    path: self.id.dev.nodename().to_bytes(),
+                    errno: errno(error),
+                });
+            })
+    }
+
+    /// Tells a connected guest when its disk has another size than it knows.
+    pub(super) fn follow_size(&self, state: &mut State) {
+        let (Some(backing), Some(connection)) = (&state.backing, &mut state.connection) else {
+            return;
+        };
+        if !connection.size.may_have_changed() {
+            return;
+        }
+        let sectors = backing.disk().sectors();
+        if !connection.size.is_news(sectors) {
+            return;
+        }
+        let path = self.id.dev.nodename();
+        match self.in_directory(|| size::announce(path, sectors)) {
+            Ok(()) => connection.size.was_told(sectors),
+            Err(ENODEV) => {}
+            Err(error) => say(&Message::CannotWrite {
+                path: path.to_bytes(),
+                key: b"sectors",
+                errno: errno(error),
+            }),
+        }
+    }
+
+    /// Writes our state. When that fails, what comes after it has to be done all the same.
+    fn switch_state(&self, to: XenbusState) {
+        if let Err(error) = self.id.dev.switch_state(to) {
+            let path = self.id.dev.nodename().to_bytes();
+            let errno = errno(error);
+            say(&match to {
+                XenbusState::InitWait => Message::CannotSwitchToInitWait { path, errno },
+                _ => Message::CannotSwitchState { path, errno },
+            });
+        }
+    }
+}
