@@ -228,8 +228,8 @@ impl File {
 
     /// Bytes of the unit that the file system reads and writes without waste.
     pub fn block_size(&self) -> u32 {
-        // What a network file system says may be more than any disk has.
-        self.facts.block_size.min(1 << 16)
+        // What a file system says that has no blocks may be less than any disk has, or more.
+        self.facts.block_size.clamp(SECTOR_SIZE, 1 << 16)
     }
 
     /// How data gets there.
