@@ -20,7 +20,7 @@ attach() { # DEVICE
 }
 
 test_a_guest_has_a_unit_for_a_disk() {
-    make_ext4
+    make_ext4 size=64
     make_image 8M
     configure "$image"
     log_mark
