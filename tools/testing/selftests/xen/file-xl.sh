@@ -10,20 +10,12 @@ cd "$(dirname "$0")/.." || exit
 . lib/images.sh
 . ../vm/guest.sh
 
-readonly script=/etc/xen/scripts/block-vnd
-
-make_script() {
-    install -m 755 /src/samples/block-vnd "$script"
-    at_end rm -f "$script"
-}
-
 # The target takes the rest of the line.
 disk() { echo "script=block-vnd,vdev=$1,access=${3:-rw},target=$2"; } # VDEV FILE [ACCESS]
 
 nodes() { xenstore-ls /local/domain/0/backend/vbd/0 2>/dev/null || :; }
 
 test_xl_attaches_and_detaches_a_file() {
-    make_script
     make_ext4 size=64
     make_image 8M
     xl block-attach 0 "$(disk xvda "$image")"
@@ -37,7 +29,6 @@ test_xl_attaches_and_detaches_a_file() {
 }
 
 test_xl_attaches_a_compressed_image() {
-    make_script
     make_contents
     compress 65536
     xl block-attach 0 "$(disk xvda "cloop2:$archive" ro)"
@@ -64,10 +55,11 @@ refused() {
 }
 
 test_a_file_that_cannot_be_served_is_refused_with_a_sentence() {
-    make_script
     make_ext4 size=64
     make_image 8M
-    refused "$fs/none" "is not a regular file"
+    refused "$fs/none" "$fs/none does not exist in the backend's domain: create it"
+    expect 2 "$(vbd_error 51728 | cut -d' ' -f1)" "the error number in xenstore"
+    refused "$fs/none/file" "does not exist"
     refused "$fs" "is not a regular file"
     xl block-attach 0 "$(disk xvda "$image")"
     at_end xl block-detach 0 xvda
@@ -76,7 +68,6 @@ test_a_file_that_cannot_be_served_is_refused_with_a_sentence() {
 }
 
 test_a_guest_uses_a_file() {
-    make_script
     make_ext4 size=64
     make_image 32M
     cat >/tmp/job <<-'END'
