@@ -22,8 +22,9 @@ help: ## show this list
 	@echo
 	@awk -F ' *## *' '/^##/ { print "\n" $$2 } /^[a-z-]+:.*##/ { sub(":.*", "", $$1); printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "Everything but installing is done in a sandbox below $(cache),"
-	@echo "which is made at first use: root, a network and 9 GB of disk are needed for it."
+	@echo "All but what is installed, or built for a KDIR of yours, is done in a sandbox below"
+	@echo "$(cache), which is made at first use: root, a network and 9 GB of disk are"
+	@echo "needed for it."
 
 ## To try it
 
