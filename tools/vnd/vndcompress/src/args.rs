@@ -144,15 +144,15 @@ struct Args {
     window: Option<usize>,
 
     /// The file to read.
-    #[arg(value_name = "INPUT")]
+    #[arg(index = 1)]
     input: PathBuf,
 
     /// The file to write.
-    #[arg(value_name = "OUTPUT")]
+    #[arg(index = 2)]
     output: PathBuf,
 
     /// The same as -b.
-    #[arg(value_name = "BLOCKSIZE", value_parser = block_size, conflicts_with = "block_size")]
+    #[arg(index = 3, value_name = "BLOCKSIZE", value_parser = block_size, conflicts_with = "block_size")]
     old_block_size: Option<BlockSize>,
 
     /// Print help.
@@ -182,21 +182,26 @@ fn window(text: &str) -> Result<usize, String> {
 
 /// The command line of the program with this name, for help and for shells to complete.
 pub fn command(name: Name) -> clap::Command {
-    let usage = match name {
-        Name::Vndcompress => {
+    const IMAGES: [&str; 2] = ["IMAGE", "COMPRESSED-IMAGE"];
+    let (usage, [input, output]) = match name {
+        Name::Vndcompress => (
             "vndcompress [-c] [-rR] [-b BLOCKSIZE] [-k CHECKPOINT-BLOCKS] [-l LENGTH]\n            \
              [-p END-BLOCK] [-w WINDOW] IMAGE COMPRESSED-IMAGE [BLOCKSIZE]\n       \
-             vndcompress -d [-w WINDOW] COMPRESSED-IMAGE IMAGE"
-        }
-        Name::Vnduncompress => {
+             vndcompress -d [-w WINDOW] COMPRESSED-IMAGE IMAGE",
+            IMAGES,
+        ),
+        Name::Vnduncompress => (
             "vnduncompress [-d] [-w WINDOW] COMPRESSED-IMAGE IMAGE\n       \
-             vnduncompress -c [OPTIONS] IMAGE COMPRESSED-IMAGE [BLOCKSIZE]"
-        }
+             vnduncompress -c [OPTIONS] IMAGE COMPRESSED-IMAGE [BLOCKSIZE]",
+            [IMAGES[1], IMAGES[0]],
+        ),
     };
     Args::command()
         .name(name.as_str())
         .disable_help_flag(true)
         .override_usage(usage)
+        .mut_arg("input", |arg| arg.value_name(input))
+        .mut_arg("output", |arg| arg.value_name(output))
 }
 
 /// Reads the command line, of which the first word is the program's name.
