@@ -145,10 +145,10 @@ fn the_others_are_in_the_words_of_netbsd() {
         ),
         (
             Message::CorruptBlock {
-                file: b"/srv/cd.cz",
+                file: b"/srv/cd.izo",
                 block: 7,
             },
-            "/srv/cd.cz: block 7 is corrupt",
+            "/srv/cd.izo: block 7 is corrupt",
         ),
         (
             Message::IoError {

@@ -6,7 +6,7 @@
 # block lacks; and `archive` to where it is to be compressed.
 make_contents() {
     image=$(mktemp /tmp/image.XXXXXX) tail=321
-    archive=$image.cz
+    archive=$image.izo
     at_end rm -f "$image" "$archive"
     {
         head -c 320k /dev/urandom

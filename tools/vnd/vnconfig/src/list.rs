@@ -156,10 +156,10 @@ mod tests {
             size: 5 << 40,
             ..User::default()
         };
-        let line = Line::new(12, &user, "/srv/a \"b\".cz".into());
+        let line = Line::new(12, &user, "/srv/a \"b\".izo".into());
         assert_eq!(line.for_people(), "vnd12: dev 4095,3 inode 1099511627776");
         let value = line.for_programs();
-        assert_eq!(value["file"], r#"/srv/a "b".cz"#);
+        assert_eq!(value["file"], r#"/srv/a "b".izo"#);
         assert_eq!(value["bytes"], 5_u64 << 40);
         assert_eq!(value["compressed"], true);
         assert_eq!(value["direct"], false);
