@@ -163,10 +163,12 @@ impl Unit {
         if setting.flags & !flags::OF_SET != 0 || setting.reserved != 0 {
             return Err(EINVAL);
         }
-        let mut state = self.state.lock();
-        if state.disk.file().is_some() {
-            return Err(EBUSY);
-        }
+        let refuse_second = |state: &State| match state.disk.file() {
+            None => Ok(()),
+            Some(_) => Err(EBUSY),
+        };
+        refuse_second(&self.state.lock())?;
+        // What may take long is done without the lock: finding the file, and writing to the program.
         let file = open(&setting)?;
         let shape = match setting.flags & flags::HASGEOM {
             0 => Shape::default(),
@@ -175,6 +177,8 @@ impl Unit {
         setting.size = shape.bytes(file.bytes());
         program::write(address, &setting)?;
         let watch = SizeWatch::new(&file, Changed(self.into()))?;
+        let mut state = self.state.lock();
+        refuse_second(&state)?;
         state
             .disk
             .serve(file, setting.size / 512, shape.secsize())?;

@@ -155,6 +155,9 @@ pub(crate) fn add(number: u32) -> Result<u32> {
 pub(crate) fn add_any() -> Result<u32> {
     loop {
         let number = lowest_free();
+        if number > UNIT_MAX {
+            return Err(ENOSPC);
+        }
         match make(number, Stay::Wanted) {
             // Somebody else took it.
             Err(error) if error == EEXIST => continue,

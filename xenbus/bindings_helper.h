@@ -182,6 +182,7 @@ int xenbus_helper_file_transfer(struct file *file, const struct xenbus_file_tran
 int xenbus_helper_file_read(struct file *file, loff_t pos, u8 *to, size_t bytes);
 void xenbus_helper_file_fill(const struct xenbus_file_transfer *what, u32 skip, const u8 *from,
 			     u32 bytes);
+int xenbus_helper_file_sync(struct file *file);
 int xenbus_helper_file_punch(struct file *file, loff_t pos, loff_t bytes);
 int xenbus_helper_file_zero(struct file *file, loff_t pos, loff_t bytes);
 int xenbus_helper_file_identity(struct file *file, u64 *device, u64 *inode);

@@ -79,7 +79,8 @@ static bool can_transfer(struct file *file, bool write)
 /* Nothing but a regular file is opened: opening a device or a FIFO would do something. */
 static struct file *open_path(const struct path *path, bool write)
 {
-	int flags = O_LARGEFILE | (write ? O_RDWR : O_RDONLY);
+	/* To note the time of each read would be to write, perhaps in the middle of a file system's work above. */
+	int flags = O_LARGEFILE | O_NOATIME | (write ? O_RDWR : O_RDONLY);
 	int err = may_open(path, write);
 	struct file *file;
 
@@ -272,6 +273,13 @@ void xenbus_helper_file_fill(const struct xenbus_file_transfer *what, u32 skip, 
 	/* It is the kernel's memory: all of it can be written. */
 	WARN_ON_ONCE(copy_to_iter(from, bytes, &iter) != bytes);
 }
+
+/* Makes the file's data durable. What nobody can write needs nothing for it, and may have no function for it. */
+int xenbus_helper_file_sync(struct file *file)
+{
+	return file->f_op->fsync ? vfs_fsync(file, 1) : 0;
+}
+EXPORT_SYMBOL_GPL(xenbus_helper_file_sync);
 
 int xenbus_helper_file_punch(struct file *file, loff_t pos, loff_t bytes)
 {

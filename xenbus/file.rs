@@ -274,7 +274,7 @@ impl File {
         // What finds the data again is made durable with it, times are not.
         //
         // SAFETY: By the type invariant the file is open.
-        to_result(unsafe { kernel::bindings::vfs_fsync(self.raw(), 1) })
+        to_result(unsafe { bindings::xenbus_helper_file_sync(self.raw()) })
     }
 
     /// Gives back the room of some bytes, which read as zeroes then. Waits.

@@ -317,21 +317,29 @@ int xenbus_helper_file_disk_show(struct xenbus_file_disk *ours, const char *name
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_show);
 
-static void serve_by(struct xenbus_file_disk *ours, struct file *file, const void *server)
+/*
+ * Stops the queue: nothing is in flight, and nobody is in queue_one or queue_several any more, where a submitter may be
+ * for a while after its request is done.
+ */
+static unsigned int stop_queue(struct xenbus_file_disk *ours)
 {
 	unsigned int noio = blk_mq_freeze_queue(ours->disk->queue);
 
-	ours->file = file;
-	ours->server = server;
-	blk_mq_unfreeze_queue(ours->disk->queue, noio);
+	blk_mq_wait_quiesce_done(&ours->tags);
+	return noio;
 }
 
-/* Takes the server away without waiting: nothing is in flight any more. */
+static void set_server(struct xenbus_file_disk *ours, struct file *file, const void *server)
+{
+	ours->file = file;
+	ours->server = server;
+}
+
+/* Takes the server away. Whoever may use it was waited for, and not under the lock, since that may take long. */
 static void forget_server(struct xenbus_file_disk *ours)
 {
 	mutex_lock(&serving);
-	ours->file = NULL;
-	ours->server = NULL;
+	set_server(ours, NULL, NULL);
 	mutex_unlock(&serving);
 }
 
@@ -379,10 +387,11 @@ static int set_limits(struct xenbus_file_disk *ours, const struct xenbus_file_di
 /* Lets everybody know that there is another medium: partitions, and programs. */
 static void show_change(struct gendisk *disk)
 {
+	/* Partitions are not told of otherwise. */
+	dev_set_uevent_suppress(disk_to_dev(disk), 0);
 	mutex_lock(&disk->open_mutex);
 	bdev_disk_changed(disk, false);
 	mutex_unlock(&disk->open_mutex);
-	dev_set_uevent_suppress(disk_to_dev(disk), 0);
 	kobject_uevent(&disk_to_dev(disk)->kobj, KOBJ_CHANGE);
 }
 
@@ -391,12 +400,17 @@ int xenbus_helper_file_disk_serve(struct xenbus_file_disk *ours, struct file *fi
 				  const struct xenbus_file_disk_facts *facts)
 {
 	struct gendisk *disk = ours->disk;
+	unsigned int noio;
 	int err;
 
 	mutex_lock(&serving);
 	err = is_stacked_too_high(ours, file) ? -ELOOP : set_limits(ours, facts, file);
-	if (!err)
-		serve_by(ours, file, server);
+	if (!err) {
+		/* It has no server: what comes ends at once. */
+		noio = stop_queue(ours);
+		set_server(ours, file, server);
+		blk_mq_unfreeze_queue(disk->queue, noio);
+	}
 	mutex_unlock(&serving);
 	if (err)
 		return err;
@@ -426,16 +440,19 @@ int xenbus_helper_file_disk_clear(struct xenbus_file_disk *ours)
 {
 	static const struct xenbus_file_disk_facts nothing = { .logical_block_size = SECTOR_SIZE };
 	struct gendisk *disk = ours->disk;
+	unsigned int noio;
 
 	if (!is_unused(disk, 1))
 		return -EBUSY;
 	/* What the caller has not waited for. */
 	sync_blockdev(disk->part0);
-	mutex_lock(&serving);
-	serve_by(ours, NULL, NULL);
-	mutex_unlock(&serving);
+	noio = stop_queue(ours);
+	forget_server(ours);
+	blk_mq_unfreeze_queue(disk->queue, noio);
 	dev_set_uevent_suppress(disk_to_dev(disk), 1);
 	invalidate_disk(disk);
+	/* Also what the caller has mapped: it is not the next file's. */
+	truncate_inode_pages(disk->part0->bd_mapping, 0);
 	set_limits(ours, &nothing, NULL);
 	disk_force_media_change(disk);
 	set_disk_ro(disk, false);
@@ -490,8 +507,15 @@ void xenbus_helper_file_disk_delete(struct xenbus_file_disk *ours)
 		return;
 	ours->disk = NULL;
 	ours->retired = true;
-	if (ours->shown)
-		del_gendisk(disk);
+	if (!ours->shown) {
+		/* This ends its queue, which needs the tags. */
+		put_disk(disk);
+		blk_mq_free_tag_set(&ours->tags);
+		return;
+	}
+	del_gendisk(disk);
+	/* Submitters, as in stop_queue. */
+	blk_mq_wait_quiesce_done(&ours->tags);
 	if (ours->server)
 		module_put(ours->methods.module);
 	forget_server(ours);

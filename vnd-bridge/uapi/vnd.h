@@ -56,8 +56,8 @@ struct vnd_user {
 
 /*
  * Makes the file the unit's disk. EBADF: not open for writing; EBUSY: the unit has a file, or somebody else has this one;
- * EOPNOTSUPP: no regular file, or no compressed images here; EINVAL: the geometry, the flags, or the compressed image;
- * and whatever opening the file gives, e.g. ENOENT, EACCES, EROFS.
+ * EOPNOTSUPP: no regular file; EINVAL: the geometry, the flags, or the compressed image; ELOOP: the file lies on this
+ * unit, or on too many others; and whatever opening the file gives, e.g. ENOENT, EACCES, EROFS.
  */
 #define VNDIOCSET	_IOWR('F', 0, struct vnd_ioctl)
 

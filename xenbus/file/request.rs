@@ -13,6 +13,13 @@ use core::marker::PhantomData;
 use kernel::{
     error::to_result,
     prelude::*,
+    sync::atomic::{
+        ordering::{
+            Full,
+            Relaxed, //
+        },
+        AtomicFlag, //
+    },
     types::Opaque, //
 };
 
@@ -57,6 +64,11 @@ pub(crate) struct Request<O> {
     what: bindings::xenbus_file_transfer,
     task: Task,
     file: *const File,
+    /// The submitter, or the file system, has let go of a transfer that was queued. The other one ends it: the file
+    /// system looks at its control block also after it was queued, when it may be done already.
+    let_go: AtomicFlag,
+    /// What became of it, from the file system.
+    result: c_long,
     _owner: PhantomData<O>,
 }
 
@@ -68,6 +80,8 @@ impl<O: Owner> Request<O> {
             what: bindings::xenbus_file_transfer::default(),
             task: Task::Unsupported,
             file: core::ptr::null(),
+            let_go: AtomicFlag::new(false),
+            result: 0,
             _owner: PhantomData,
         }
     }
@@ -110,20 +124,38 @@ impl<O: Owner> Request<O> {
     #[inline]
     unsafe fn start(this: *mut Self, file: &File) {
         // SAFETY: It is ours.
-        let request = unsafe { &mut *this };
+        let request = unsafe { &*this };
+        request.let_go.store(false, Relaxed);
+        let iocb = request.raw.get();
         // SAFETY: The file is open. All memory of the request stays until it is done.
         let started = unsafe {
             bindings::xenbus_helper_file_start(
-                &raw mut (*request.raw.get()).iocb,
+                &raw mut (*iocb).iocb,
                 file.raw(),
-                &request.what,
+                &raw const (*this).what,
                 Some(Self::started_callback),
             )
         };
-        // Else it is the file's now.
-        if started != -bindings::XENBUS_EIOCBQUEUED {
+        if started == -bindings::XENBUS_EIOCBQUEUED {
+            // SAFETY: It was queued, and is let go of once here.
+            unsafe { Self::let_go(this) };
+        } else {
             // SAFETY: It has come to an end, and is ours again.
             unsafe { Self::started(this, started) };
+        }
+    }
+
+    /// Lets go of a transfer that was queued. Who is the last to do so ends it.
+    ///
+    /// # Safety
+    ///
+    /// Called once by the submitter, and once by the file system when it is done.
+    #[inline]
+    unsafe fn let_go(this: *mut Self) {
+        // SAFETY: The request stays until both have let go.
+        if unsafe { (*this).let_go.xchg(true, Full) } {
+            // SAFETY: The other one has, too: it is ours, and has a result.
+            unsafe { Self::started(this, (*this).result) };
         }
     }
 
@@ -135,13 +167,15 @@ impl<O: Owner> Request<O> {
         };
         // SAFETY: As above.
         let this = unsafe { Self::of(raw) };
-        // SAFETY: It is ours now.
+        // SAFETY: Only the file system's side writes this, before it lets go.
+        unsafe { (&raw mut (*this).result).write(result) };
+        // SAFETY: It was written before the start.
         if unsafe { (*this).task }.writes() {
             // SAFETY: The write was queued, and is done.
             unsafe { bindings::xenbus_helper_file_end_write(iocb) };
         }
-        // SAFETY: As above.
-        unsafe { Self::started(this, result) };
+        // SAFETY: It is done, and let go of once here.
+        unsafe { Self::let_go(this) };
     }
 
     /// A start came to an end: with so many bytes, or a negative error number.
