@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What bindgen reads for the `xenbus` crate: the Xen headers, the constants that C writes as casts, and the
- * prototypes of helpers.c, file.c, file_disk.c, file_watch.c, zlib.c and uevent.c.
+ * prototypes of helpers.c, file.c, file_disk.c, file_disk_queue.c, file_watch.c, zlib.c and uevent.c.
  */
 
 #include <linux/bio.h>

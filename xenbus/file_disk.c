@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Disks on files, for Rust: what stands between the block layer and blk/file_disk.rs.
+ * Disks on files, for Rust: their life, from made to freed. Requests are in file_disk_queue.c.
+ *
+ * A disk is made, shown, given a file and freed of it by turns, and deleted; blk/file_disk.rs calls all of this for a
+ * disk under the lock of its unit. Below that come `serving`, then a stopped queue; and, apart from these, the block
+ * layer's open_mutex, under which it calls us.
  */
 
 #include <linux/blk-mq.h>
-#include <linux/cred.h>
 #include <linux/export.h>
 #include <linux/fs.h>
 #include <linux/module.h>
-#include <linux/sched/mm.h>
-#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
 
-#include "bindings_helper.h"
+#include "file_disk.h"
 
 /* More processors than this share queues: a tag takes some hundred bytes. */
 #define MOST_QUEUES 4
@@ -21,201 +22,11 @@
 /* As much at once as the block layer likes to see. */
 #define MOST_SECTORS 2560
 
-/* Bytes of a stack that a file system, and the driver of its disk, may want. */
-#define STACK_TO_START 8192
-
 /* A disk on a file on a disk on a file is enough. */
 #define MOST_STACKED 3
 
-struct xenbus_file_disk {
-	/* Until it is deleted. */
-	struct gendisk *disk;
-	struct blk_mq_tag_set tags;
-	struct block_device_operations operations;
-	struct xenbus_file_disk_methods methods;
-	void *owner;
-	/* What it is served by, and Rust's name for that: changed while the queue is frozen, under `serving`. */
-	struct file *file;
-	const void *server;
-	/* It is going away: nobody may open it. */
-	bool retired;
-	bool shown;
-};
-
 /* Protects every disk's file from going while somebody looks what lies on what. */
 static DEFINE_MUTEX(serving);
-
-/* In blk/file_disk.rs: starts a request, by a helper of the file's if @deep. Fails only for want of memory. */
-blk_status_t xenbus_file_disk_start(struct request *rq, bool deep);
-
-/*
- * What a task is in the middle of. A request is started by whoever submits it, perhaps in a transaction of the file
- * system above, or in a list of bios that is submitted one by one: the file system below must not take these for its
- * own, and memory that it allocates must not be waited for above.
- */
-struct aside {
-	void *journal_info;
-	struct bio_list *bio_list;
-	struct blk_plug *plug;
-	const struct cred *cred;
-	unsigned int noio;
-};
-
-static struct aside put_aside(const struct xenbus_file_disk *ours)
-{
-	struct aside aside = {
-		.journal_info = current->journal_info,
-		.bio_list = current->bio_list,
-		.plug = current->plug,
-		.noio = memalloc_noio_save(),
-	};
-
-	current->journal_info = NULL;
-	current->bio_list = NULL;
-	/* The scheduler looks for the plug's time as long as it is valid. */
-	blk_plug_invalidate_ts();
-	current->plug = NULL;
-	/* It is the file's opener who writes. */
-	aside.cred = ours->file ? override_creds(ours->file->f_cred) : NULL;
-	return aside;
-}
-
-static void take_up(const struct aside *aside)
-{
-	if (aside->cred)
-		revert_creds(aside->cred);
-	current->plug = aside->plug;
-	current->bio_list = aside->bio_list;
-	current->journal_info = aside->journal_info;
-	memalloc_noio_restore(aside->noio);
-}
-
-/* Whether too little of the stack is left, as when disks lie on each other. */
-static bool stack_is_deep(void)
-{
-	return current_stack_pointer - (unsigned long)task_stack_page(current) < STACK_TO_START;
-}
-
-static blk_status_t queue_one(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *data)
-{
-	struct aside aside = put_aside(hctx->queue->queuedata);
-	blk_status_t status = xenbus_file_disk_start(data->rq, stack_is_deep());
-
-	take_up(&aside);
-	return status;
-}
-
-/* Leaves in @requests what could not be started. */
-static void queue_several(struct rq_list *requests)
-{
-	struct aside aside = put_aside(rq_list_peek(requests)->q->queuedata);
-	struct rq_list left = {};
-	struct blk_plug plug;
-	struct request *rq;
-
-	blk_start_plug(&plug);
-	while ((rq = rq_list_pop(requests))) {
-		if (xenbus_file_disk_start(rq, stack_is_deep()) != BLK_STS_OK)
-			rq_list_add_tail(&left, rq);
-	}
-	blk_finish_plug(&plug);
-	take_up(&aside);
-	*requests = left;
-}
-
-static const struct blk_mq_ops queue_operations = {
-	.queue_rq = queue_one,
-	.queue_rqs = queue_several,
-};
-
-/* Who serves the disk of a request; nobody, perhaps. */
-const void *xenbus_helper_file_disk_server(struct request *rq)
-{
-	const struct xenbus_file_disk *ours = rq->q->queuedata;
-
-	return ours->server;
-}
-
-void *xenbus_helper_file_disk_room(struct request *rq)
-{
-	return blk_mq_rq_to_pdu(rq);
-}
-
-struct request *xenbus_helper_file_disk_request(void *room)
-{
-	return blk_mq_rq_from_pdu(room);
-}
-
-static u32 task_of(struct request *rq)
-{
-	switch (req_op(rq)) {
-	case REQ_OP_READ:
-		return XENBUS_TASK_READ;
-	case REQ_OP_WRITE:
-		return XENBUS_TASK_WRITE;
-	case REQ_OP_FLUSH:
-		return XENBUS_TASK_FLUSH;
-	case REQ_OP_DISCARD:
-		return XENBUS_TASK_PUNCH;
-	case REQ_OP_WRITE_ZEROES:
-		return rq->cmd_flags & REQ_NOUNMAP ? XENBUS_TASK_ZERO : XENBUS_TASK_PUNCH;
-	default:
-		return XENBUS_TASK_NONE;
-	}
-}
-
-/* Of several bios, whose tables are not one, or NULL. */
-static struct bio_vec *table_of_all(struct request *rq, u32 parts)
-{
-	struct bio_vec *table = kmalloc_array(parts, sizeof(*table), GFP_NOIO | __GFP_NOWARN);
-	struct req_iterator iter;
-	struct bio_vec part;
-	u32 at = 0;
-
-	if (table)
-		rq_for_each_bvec(part, rq, iter)
-			table[at++] = part;
-	return table;
-}
-
-/*
- * What a request asks for; a task with data has memory. Returns a table that was made for it, or NULL if none was
- * needed, or an error.
- */
-struct bio_vec *xenbus_helper_file_disk_describe(struct request *rq, u32 *task,
-						 struct xenbus_file_transfer *what)
-{
-	struct bio *bio = rq->bio;
-
-	*task = task_of(rq);
-	what->pos = (u64)blk_rq_pos(rq) << SECTOR_SHIFT;
-	what->bytes = blk_rq_bytes(rq);
-	what->ioprio = req_get_ioprio(rq);
-	if (*task == XENBUS_TASK_FLUSH) {
-		what->pos = 0;
-		what->bytes = 0;
-	}
-	if (*task != XENBUS_TASK_READ && *task != XENBUS_TASK_WRITE)
-		return NULL;
-	if (bio != rq->biotail) {
-		struct bio_vec *table;
-
-		what->parts = blk_rq_nr_bvec(rq);
-		table = table_of_all(rq, what->parts);
-		what->table = table;
-		return table ?: ERR_PTR(-ENOMEM);
-	}
-	what->table = __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter);
-	what->offset = bio->bi_iter.bi_offset;
-	what->parts = what->offset + what->bytes <= what->table->bv_len ? 1 : blk_rq_nr_bvec(rq);
-	return NULL;
-}
-
-void xenbus_helper_file_disk_end(struct request *rq, struct bio_vec *table, int err)
-{
-	kfree(table);
-	blk_mq_end_request(rq, errno_to_blk_status(err));
-}
 
 static int open_disk(struct gendisk *disk, blk_mode_t mode)
 {
@@ -266,7 +77,7 @@ struct xenbus_file_disk *xenbus_helper_file_disk_new(unsigned int room)
 
 	if (!ours)
 		return ERR_PTR(-ENOMEM);
-	ours->tags.ops = &queue_operations;
+	ours->tags.ops = &xenbus_file_disk_queue;
 	ours->tags.nr_hw_queues = min(num_online_cpus(), MOST_QUEUES);
 	ours->tags.queue_depth = TAGS_OF_QUEUE;
 	ours->tags.numa_node = NUMA_NO_NODE;
@@ -352,7 +163,7 @@ static bool is_stacked_too_high(const struct xenbus_file_disk *ours, const struc
 		const struct block_device *bdev = d_real_inode(file_dentry(file))->i_sb->s_bdev;
 		const struct xenbus_file_disk *below;
 
-		if (!bdev || bdev->bd_disk->queue->mq_ops != &queue_operations)
+		if (!bdev || bdev->bd_disk->queue->mq_ops != &xenbus_file_disk_queue)
 			return false;
 		below = bdev->bd_disk->private_data;
 		if (below == ours || height >= MOST_STACKED)

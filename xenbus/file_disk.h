@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What file_disk.c and file_disk_queue.c share.
+ */
+
+#ifndef XENBUS_FILE_DISK_H
+#define XENBUS_FILE_DISK_H
+
+#include <linux/blk-mq.h>
+
+#include "bindings_helper.h"
+
+struct xenbus_file_disk {
+	/* Until it is deleted. */
+	struct gendisk *disk;
+	struct blk_mq_tag_set tags;
+	struct block_device_operations operations;
+	struct xenbus_file_disk_methods methods;
+	void *owner;
+	/* What it is served by, and Rust's name for that: changed while the queue is frozen, under `serving`. */
+	struct file *file;
+	const void *server;
+	/* It is going away: nobody may open it. Set under its open_mutex, or when it is deleted whoever has it open. */
+	bool retired;
+	/* The block layer knows it: set once. */
+	bool shown;
+};
+
+extern const struct blk_mq_ops xenbus_file_disk_queue;
+
+#endif
