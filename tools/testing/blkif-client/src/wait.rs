@@ -26,7 +26,7 @@ pub fn wait_for<T>(
     mut probe: impl FnMut() -> Result<Option<T>>,
 ) -> Result<Option<T>> {
     let end = Instant::now() + timeout;
-    let mut pause = Duration::from_micros(500);
+    let mut pause = Duration::from_millis(4);
     loop {
         if let Some(value) = probe()? {
             return Ok(Some(value));
