@@ -53,9 +53,9 @@ impl Connection {
     /// xenstore.
     pub(crate) fn new(vbd: &Arc<Vbd>, backing: &Backing) -> Result<Self> {
         let published = read_offer(vbd)?;
-        // The next disk of this name is probed after this one is gone, and its frontend publishes after that:
-        // so the offer is not from there.
+        // Not what a frontend of the next disk of this name has published.
         vbd.in_directory(|| {
+            vbd.expect_owned()?;
             vbd.deserted.store(false, Relaxed);
             Ok(())
         })?;

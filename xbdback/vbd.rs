@@ -61,7 +61,10 @@ use xenbus::{
     device::Device,
     driver::Unbinding,
     log::RateLimit,
-    store,
+    store::{
+        self,
+        Transaction, //
+    },
     watch,
     work, //
 };
@@ -71,7 +74,10 @@ use xenbus_proto::{
         self,
         Abilities, //
     },
-    number::parse_u32,
+    number::{
+        parse_u32,
+        parse_u64, //
+    },
     state::{
         Machine,
         Seen, //
@@ -90,6 +96,8 @@ pub(crate) struct Vbd {
     named: AtomicFlag,
     /// The driver is being unbound.
     removing: AtomicFlag,
+    /// Which of the disks of this name it is: what [`INSTANCE`] says in a directory that is ours.
+    instance: u64,
     /// The backend's directory is not this disk's any more. Held while it is used.
     #[pin]
     gone: Mutex<bool>,
@@ -113,6 +121,12 @@ pub(crate) struct Vbd {
     #[pin]
     size_work: Work<Self, FOLLOW_SIZE>,
 }
+
+/// The node that tells this disk's directory from that of another one of its name.
+const INSTANCE: &CStr = c"instance";
+
+/// How many disks there were.
+static INSTANCES: Atomic<u64> = Atomic::new(0);
 
 /// The number of the work item that follows the size.
 const FOLLOW_SIZE: u64 = 1;
@@ -148,6 +162,7 @@ impl Vbd {
                 seen: Atomic::new(0),
                 named: AtomicFlag::new(false),
                 removing: AtomicFlag::new(false),
+                instance: INSTANCES.fetch_add(1, Relaxed),
                 gone <- kernel::new_mutex!(false),
                 deserted: Arc::new(AtomicFlag::new(false), GFP_KERNEL)?,
                 finished: AtomicFlag::new(false),
@@ -170,19 +185,29 @@ impl Vbd {
         )
     }
 
-    /// Tells the guest what to know before it makes its ring.
+    /// Takes the directory for this disk, and tells the guest what to know before it makes its ring.
     pub(crate) fn announce(&self) -> Result {
-        self.publish(|| negotiation::before_ring(&self.abilities))
+        let path = self.id.dev.nodename();
+        let take = |transaction: &Transaction| {
+            // It is not made again when it was removed.
+            transaction.read(path, c"state")?.ok_or(ENOENT)?;
+            transaction.write(path, INSTANCE, format_args!("{}", self.instance))
+        };
+        self.publish(take, || negotiation::before_ring(&self.abilities))
     }
 
-    /// Writes nodes to the backend's directory; but does not make it again when it was removed.
-    fn publish<Nodes>(&self, nodes: impl Fn() -> Nodes) -> Result
+    /// Writes nodes to the backend's directory, if `allowed` has nothing against it.
+    fn publish<Nodes>(
+        &self,
+        allowed: impl Fn(&Transaction) -> Result,
+        nodes: impl Fn() -> Nodes,
+    ) -> Result
     where
         Nodes: Iterator<Item = (&'static CStr, u64)>,
     {
         let path = self.id.dev.nodename();
         store::transaction(|transaction| {
-            transaction.read(path, c"state")?.ok_or(ENOENT)?;
+            allowed(transaction)?;
             for (key, value) in nodes() {
                 transaction
                     .write(path, key, format_args!("{value}"))
@@ -196,6 +221,27 @@ impl Vbd {
             }
             Ok(())
         })
+    }
+
+    /// Fails with `ENODEV` unless the directory is this disk's.
+    ///
+    /// The toolstack may remove it by force and make another one of the same name at once. The kernel says so only
+    /// later: until then, [`Vbd::in_directory`] does not know.
+    fn expect_own(&self, transaction: &Transaction) -> Result {
+        self.expect_instance(transaction.read(self.id.dev.nodename(), INSTANCE)?)
+    }
+
+    /// The same for what was read before this.
+    pub(crate) fn expect_owned(&self) -> Result {
+        self.expect_instance(store::read(self.id.dev.nodename(), INSTANCE)?)
+    }
+
+    fn expect_instance(&self, node: Option<store::Value>) -> Result {
+        let found = node.and_then(|node| parse_u64(&node).ok());
+        match found == Some(self.instance) {
+            true => Ok(()),
+            false => Err(ENODEV),
+        }
     }
 
     /// Shows in debugfs what the disk has done.

@@ -6,7 +6,10 @@
 
 use crate::{
     bindings,
-    store, //
+    store::{
+        self,
+        Transaction, //
+    },
 };
 use core::{
     fmt,
@@ -75,12 +78,28 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
     /// with the state it wrote last, not with what the toolstack has put there since, and then writes
     /// nothing or takes the device for another one.
     pub fn switch_state(&self, state: XenbusState) -> Result {
+        self.switch_state_if(state, |_| Ok(()))
+    }
+
+    /// Does what [`Device::switch_state`] does, if `allowed` finds nothing against it in the same transaction.
+    ///
+    /// # Errors
+    ///
+    /// Those of `allowed`, and of xenstore.
+    pub fn switch_state_if(
+        &self,
+        state: XenbusState,
+        allowed: impl Fn(&Transaction) -> Result,
+    ) -> Result {
         let dir = self.nodename();
-        store::transaction(|transaction| match transaction.read(dir, c"state")? {
-            Some(now) if parse_u32(&now) != Ok(state.to_raw()) => {
-                transaction.write(dir, c"state", format_args!("{}", state.to_raw()))
+        store::transaction(|transaction| {
+            allowed(transaction)?;
+            match transaction.read(dir, c"state")? {
+                Some(now) if parse_u32(&now) != Ok(state.to_raw()) => {
+                    transaction.write(dir, c"state", format_args!("{}", state.to_raw()))
+                }
+                _ => Ok(()),
             }
-            _ => Ok(()),
         })?;
         // SAFETY: By the type invariant the device is valid; the core reads this field where a torn or
         // an old value does no harm, and writes it only in functions that this crate does not call.

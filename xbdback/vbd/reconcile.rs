@@ -85,11 +85,13 @@ impl Vbd {
         let seen = self.seen.xchg(0, Full);
         let read = || -> Result<_> {
             let own = self.id.dev.nodename();
-            Ok((
+            let numbers = (
                 read_number(&self.id.frontend, c"state")?,
                 read_number(own, c"state")?,
                 read_number(own, c"online")?,
-            ))
+            );
+            self.expect_owned()?;
+            Ok(numbers)
         };
         let (frontend, own, online) = match self.in_directory(read) {
             Ok(numbers) => numbers,
@@ -280,13 +282,18 @@ impl Vbd {
 
     /// Tells the guest what its disk is like.
     fn describe(&self, disk: &negotiation::Disk) -> Result {
-        self.publish(|| negotiation::before_use(&self.abilities, disk))
-            .inspect_err(|&error| {
+        let published = self.publish(
+            |transaction| self.expect_own(transaction),
+            || negotiation::before_use(&self.abilities, disk),
+        );
+        published.inspect_err(|&error| {
+            if error != ENODEV {
                 say(&Message::CannotEndTransaction {
                     path: self.id.dev.nodename().to_bytes(),
                     errno: errno(error),
                 });
-            })
+            }
+        })
     }
 
     /// Tells a connected guest when its disk has another size than it knows.
@@ -315,13 +322,20 @@ impl Vbd {
 
     /// Writes our state. When that fails, what comes after it has to be done all the same.
     fn switch_state(&self, to: XenbusState) {
-        if let Err(error) = self.id.dev.switch_state(to) {
-            let path = self.id.dev.nodename().to_bytes();
-            let errno = errno(error);
-            say(&match to {
-                XenbusState::InitWait => Message::CannotSwitchToInitWait { path, errno },
-                _ => Message::CannotSwitchState { path, errno },
-            });
+        let switched = self
+            .id
+            .dev
+            .switch_state_if(to, |transaction| self.expect_own(transaction));
+        match switched {
+            Ok(()) | Err(ENODEV) => {}
+            Err(error) => {
+                let path = self.id.dev.nodename().to_bytes();
+                let errno = errno(error);
+                say(&match to {
+                    XenbusState::InitWait => Message::CannotSwitchToInitWait { path, errno },
+                    _ => Message::CannotSwitchState { path, errno },
+                });
+            }
         }
     }
 }
