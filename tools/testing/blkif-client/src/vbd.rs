@@ -11,7 +11,7 @@ use anyhow::{bail, Context, Result};
 use crate::backing::{run, Device};
 use crate::wait::{patience, wait_for};
 use crate::wire::state;
-use crate::xenstore::XenStore;
+use crate::xenstore::{Change, XenStore};
 
 /// Outside `device/`, so that no kernel frontend takes our disks.
 const FRONTENDS: &str = "/local/domain/0/blkif-client/vbd";
@@ -46,16 +46,14 @@ impl Vbd {
     pub fn create(store: &Arc<XenStore>, spec: &Spec) -> Result<Self> {
         let vbd = Self::adopt(store, spec.handle);
         let handle = spec.handle.to_string();
-        for (node, value) in [
+        let frontend = [
             ("backend", vbd.backend.as_str()),
             ("backend-id", "0"),
             ("virtual-device", &handle),
             ("device-type", "disk"),
             ("state", spec.frontend_state),
-        ] {
-            vbd.set(node, value)?;
-        }
-        for (node, value) in [
+        ];
+        let backend = [
             ("frontend", vbd.frontend.as_str()),
             ("frontend-id", "0"),
             ("online", "1"),
@@ -65,14 +63,37 @@ impl Vbd {
             ("type", "phy"),
             ("device-type", "disk"),
             ("mode", spec.mode),
-        ] {
-            vbd.set_backend(node, value)?;
-        }
+        ];
+        let mut changes: Vec<Change> = frontend
+            .map(|(node, value)| vbd.change(node, Some(value)))
+            .into_iter()
+            .chain(backend.map(|(node, value)| vbd.backend_change(node, value)))
+            .collect();
         if let Some(device) = spec.device {
-            vbd.plug(device)?;
+            changes.extend(vbd.plug_changes(device));
         }
-        vbd.set_backend("state", "1")?;
+        changes.push(vbd.backend_change("state", "1"));
+        store.change(&changes)?;
         Ok(vbd)
+    }
+
+    fn change(&self, node: &str, value: Option<impl AsRef<[u8]>>) -> Change {
+        let path = format!("{}/{node}", self.frontend);
+        match value {
+            Some(value) => Change::write(path, value),
+            None => Change::remove(path),
+        }
+    }
+
+    fn backend_change(&self, node: &str, value: impl AsRef<[u8]>) -> Change {
+        Change::write(format!("{}/{node}", self.backend), value)
+    }
+
+    fn plug_changes(&self, device: Device) -> [Change; 2] {
+        [
+            self.backend_change("physical-device", device.to_string()),
+            self.backend_change("hotplug-status", "connected"),
+        ]
     }
 
     /// Takes over the directories of a disk that somebody else has made.
@@ -92,14 +113,21 @@ impl Vbd {
 
     /// What a hotplug script does when the device is ready.
     pub fn plug(&self, device: Device) -> Result<()> {
-        self.set_backend("physical-device", device.to_string())?;
-        self.set_backend("hotplug-status", "connected")
+        self.store.change(&self.plug_changes(device))
     }
 
     /// Writes a node of the frontend.
     pub fn set(&self, node: &str, value: impl AsRef<[u8]>) -> Result<()> {
-        self.store
-            .write(&format!("{}/{node}", self.frontend), value)
+        self.store.change(&[self.change(node, Some(value))])
+    }
+
+    /// Writes nodes of the frontend, or removes those that are to have no value, in this order.
+    pub fn set_all(&self, nodes: &[(String, Option<String>)]) -> Result<()> {
+        let changes: Vec<Change> = nodes
+            .iter()
+            .map(|(node, value)| self.change(node, value.as_ref()))
+            .collect();
+        self.store.change(&changes)
     }
 
     /// Writes nodes of the frontend in one transaction.
@@ -234,9 +262,9 @@ impl Vbd {
             let closed = self.backend_state()? == state::CLOSED;
             Ok((closed || !self.sysfs().exists()).then_some(()))
         })?;
-        self.remove_backend()?;
-        self.remove_frontend()?;
-        self.store.remove(&format!("{ERRORS}/{}", self.handle))?;
+        let errors = format!("{ERRORS}/{}", self.handle);
+        self.store
+            .change(&[self.backend.clone(), self.frontend.clone(), errors].map(Change::remove))?;
         self.wait_gone()
     }
 

@@ -50,7 +50,7 @@ impl Frontend {
         let order = features.numbered() && features.naming != Naming::Count;
         let count = features.numbered() && features.naming != Naming::Order;
         let queues = features.queues > 1;
-        for (node, value) in [
+        let mut nodes: Vec<(String, Option<String>)> = [
             ("protocol", self.abi.protocol().map(str::to_owned)),
             ("ring-page-order", order.then(|| features.order.to_string())),
             (
@@ -65,30 +65,30 @@ impl Frontend {
                 "feature-persistent",
                 features.persistent.then(|| "1".to_owned()),
             ),
-        ] {
-            match value {
-                Some(value) => self.vbd.set(node, value)?,
-                None => self.vbd.unset(node)?,
-            }
+        ]
+        .map(|(node, value)| (node.to_owned(), value))
+        .into();
+        for number in 0..self.queues.len() {
+            nodes.extend(
+                self.queue_nodes(number)
+                    .map(|(node, value)| (node, Some(value))),
+            );
         }
-        (0..self.queues.len()).try_for_each(|number| self.publish_queue(number))
+        self.vbd.set_all(&nodes)
     }
 
-    fn publish_queue(&self, number: usize) -> Result<()> {
+    fn queue_nodes(&self, number: usize) -> impl Iterator<Item = (String, String)> + '_ {
         let folder = folder(number, self.features.queues);
         let queue = &self.queues[number];
-        let port = queue.channel.port().to_string();
-        self.vbd.set(&format!("{folder}event-channel"), port)?;
-        if self.features.order == 0 {
-            let gref = queue.ring.gref().to_string();
-            self.vbd.set(&format!("{folder}ring-ref"), gref)?;
-        }
-        if self.features.numbered() {
-            for (page, gref) in queue.ring.grefs().iter().enumerate() {
-                let node = format!("{folder}ring-ref{page}");
-                self.vbd.set(&node, gref.to_string())?;
-            }
-        }
-        Ok(())
+        let port = [("event-channel".to_owned(), queue.channel.port())];
+        let single = (self.features.order == 0).then(|| ("ring-ref".to_owned(), queue.ring.gref()));
+        let numbered = self.features.numbered().then(|| {
+            let pages = queue.ring.grefs().iter().enumerate();
+            pages.map(|(page, gref)| (format!("ring-ref{page}"), *gref))
+        });
+        port.into_iter()
+            .chain(single)
+            .chain(numbered.into_iter().flatten())
+            .map(move |(node, value)| (format!("{folder}{node}"), value.to_string()))
     }
 }

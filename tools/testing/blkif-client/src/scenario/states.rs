@@ -22,6 +22,9 @@ pub fn scenarios() -> Vec<Scenario> {
         Scenario::once("states/frontend-ready-before-backend-4", |bed| {
             preset_ready(bed, "4")
         }),
+        Scenario::once("states/backend-removed-and-made-again-10-times", |bed| {
+            (0..10).try_for_each(|_| preset_ready(bed, "3"))
+        }),
         Scenario::once("states/frontend-preset-closing", |bed| {
             preset_closed(bed, "5")
         }),
