@@ -14,10 +14,7 @@ PATH=/src/build/tools:$PATH
 
 # Sets `image` to a new file in a file system in memory, with the directory `fs`.
 make_file() { # SIZE
-    fs=$(mktemp -d /tmp/fs.XXXXXX)
-    at_end rmdir "$fs"
-    mount -t tmpfs memory "$fs"
-    at_end umount "$fs"
+    make_tmpfs
     make_image "$1"
 }
 

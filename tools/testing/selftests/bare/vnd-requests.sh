@@ -11,10 +11,7 @@ cd "$(dirname "$0")/.." || exit
 
 # A directory for files, which need no disk here.
 make_files() {
-    fs=$(mktemp -d /tmp/fs.XXXXXX)
-    at_end rmdir "$fs"
-    mount -t tmpfs none "$fs"
-    at_end umount "$fs"
+    make_tmpfs
     make_image "${1:-4M}"
 }
 

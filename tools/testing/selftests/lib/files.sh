@@ -11,6 +11,14 @@ make_fs() {
     at_end umount "$fs"
 }
 
+# make_tmpfs: sets `fs` to the directory of a new file system in memory, for files that need no disk.
+make_tmpfs() {
+    fs=$(mktemp -d /tmp/fs.XXXXXX)
+    at_end rmdir "$fs"
+    mount -t tmpfs none "$fs"
+    at_end umount "$fs"
+}
+
 # make_ext4 [ATTRIBUTE=VALUE…]: sets `fs` to a new ext4 on a null_blk device with these attributes.
 make_ext4() {
     make_null size=256 "$@"

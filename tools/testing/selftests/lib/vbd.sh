@@ -5,8 +5,7 @@
 # A disk has a handle, its number: 51712 is xvda, 51728 xvdb, and so on by 16. Frontends are found by
 # xen-blkfront when it is loaded. To be sourced.
 
-vbd_backend() { echo "/local/domain/0/backend/vbd/0/$1"; }
-vbd_frontend() { echo "/local/domain/0/device/vbd/$1"; }
+readonly vbd_backends=/local/domain/0/backend/vbd/0 vbd_frontends=/local/domain/0/device/vbd
 
 # The number of a device node as the toolstack's script writes it, in hexadecimal.
 device_number() { stat -L -c '%t:%T' "$1"; }
@@ -14,8 +13,7 @@ device_number() { stat -L -c '%t:%T' "$1"; }
 # vbd_create HANDLE [DEVICE [MODE [FORMAT]]]: makes a disk; without DEVICE, or with -, it is not yet named.
 # DEVICE is a block node, a number as physical-device takes it, or the path of a file, in FORMAT.
 vbd_create() {
-    local handle=$1 device=${2:--} mode=${3:-w} back front
-    back=$(vbd_backend "$handle") front=$(vbd_frontend "$handle")
+    local handle=$1 device=${2:--} mode=${3:-w} back=$vbd_backends/$1 front=$vbd_frontends/$1
     local nodes=("$front/backend" "$back" "$front/backend-id" 0 "$front/virtual-device" "$handle"
         "$front/device-type" disk "$front/state" 1 "$back/frontend" "$front" "$back/frontend-id" 0
         "$back/online" 1 "$back/removable" 0 "$back/bootable" 0 "$back/dev" "vbd$handle" "$back/type" phy
@@ -28,8 +26,7 @@ vbd_create() {
 
 # vbd_name_device HANDLE DEVICE: says which device an unnamed disk is made of.
 vbd_name_device() {
-    local back
-    back=$(vbd_backend "$1")
+    local back=$vbd_backends/$1
     xenstore-write "$back/params" "$2" "$back/$(vbd_node_for "$2")" "$(vbd_name_of "$2")" "$back/hotplug-status" connected
 }
 
@@ -43,15 +40,19 @@ vbd_node_for() {
 }
 vbd_name_of() { if [ -b "$1" ]; then device_number "$1"; else echo "$1"; fi; }
 
-vbd_state() { xenstore-read "$(vbd_backend "$1")/state" 2>/dev/null || echo none; }
+vbd_state() { xenstore-read "$vbd_backends/$1/state" 2>/dev/null || echo none; }
 
 # vbd_says HANDLE NODE, vbd_frontend_says HANDLE NODE: print what the backend, or the frontend, has published;
 # nothing when there is no such node.
-vbd_says() { xenstore-read "$(vbd_backend "$1")/$2" 2>/dev/null || :; }
-vbd_frontend_says() { xenstore-read "$(vbd_frontend "$1")/$2" 2>/dev/null || :; }
+vbd_says() { xenstore-read "$vbd_backends/$1/$2" 2>/dev/null || :; }
+vbd_frontend_says() { xenstore-read "$vbd_frontends/$1/$2" 2>/dev/null || :; }
 
 # vbd_error HANDLE: prints what the backend says is wrong; nothing when nothing is.
 vbd_error() { xenstore-read "/local/domain/0/error/backend/vbd/0/$1/error" 2>/dev/null || :; }
+
+# Waits a tenth of a second for words that nobody says: no process is made for it, which in dom0 takes as long.
+pause() { read -rt 0.1 -u "$silence" || :; }
+exec {silence}<> <(:)
 
 # patiently COMMAND…: tries COMMAND until it succeeds; fails when it does not within 30 s.
 patiently() {
@@ -61,7 +62,7 @@ patiently() {
             echo "did not come to hold: $*"
             return 1
         fi
-        sleep 0.1
+        pause
     done
 }
 
@@ -87,8 +88,7 @@ vbd_node() {
 
 # vbd_detach HANDLE: takes a connected disk away as xl block-detach does.
 vbd_detach() {
-    local back
-    back=$(vbd_backend "$1")
+    local back=$vbd_backends/$1
     xenstore-write "$back/online" 0 "$back/state" 5
     vbd_wait "$1" 6 none
     vbd_remove "$1"
@@ -96,6 +96,6 @@ vbd_detach() {
 
 # vbd_remove HANDLE: removes what xenstore has of a disk, whatever state it is in.
 vbd_remove() {
-    xenstore-rm "$(vbd_backend "$1")" "$(vbd_frontend "$1")" 2>/dev/null || :
+    xenstore-rm "$vbd_backends/$1" "$vbd_frontends/$1" 2>/dev/null || :
     xenstore-rm "/local/domain/0/error/backend/vbd/0/$1" 2>/dev/null || :
 }

@@ -49,7 +49,7 @@ test_no_figure_goes_back_when_the_guest_connects_again() {
     vbd_wait 51712 6 2
     [ "$(statistic rd_req)" -ge "$reads" ] || fail "rd_req went back from $reads to $(statistic rd_req)"
     # The disk stays for the next driver of the guest.
-    xenstore-write "$(vbd_frontend 51712)/state" 1
+    xenstore-write "$vbd_frontends/51712/state" 1
     vbd_wait 51712 2
     modprobe xen-blkfront
     vbd_wait 51712 4

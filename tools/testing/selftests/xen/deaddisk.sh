@@ -48,7 +48,7 @@ test_another_disk_is_attached_used_and_detached_meanwhile() {
 
 test_detaching_the_dead_disk_does_not_hold_up_another() {
     attach_dead_disk
-    xenstore-write "$(vbd_backend 51712)/online" 0 "$(vbd_backend 51712)/state" 5
+    xenstore-write "$vbd_backends/51712/online" 0 "$vbd_backends/51712/state" 5
     sleep 1
     other_disk_works
     dm_send resume dead
@@ -71,7 +71,7 @@ test_a_dead_disk_whose_directory_vanishes_does_not_hold_up_another() {
     # A suspended device does not count what waits in it.
     sleep 2
     expect 0 "$(writes_of "$dm")" "the number of writes that the dead disk has done"
-    xenstore-rm "$(vbd_backend 51744)"
+    xenstore-rm "$vbd_backends/51744"
     sleep 1
     other_disk_works
     dm_send resume dead

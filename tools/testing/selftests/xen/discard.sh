@@ -70,7 +70,7 @@ expect_none() {
 test_none_is_offered_when_the_toolstack_forbids_it() {
     make_null discard=1
     vbd_create 51712
-    xenstore-write "$(vbd_backend 51712)/discard-enable" 0
+    xenstore-write "$vbd_backends/51712/discard-enable" 0
     vbd_name_device 51712 "$null"
     vbd_wait 51712 4
     at_end vbd_detach 51712

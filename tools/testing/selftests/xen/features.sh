@@ -35,7 +35,7 @@ expect_ring_pages_of_order() { # ORDER
     # The frontend does not mention an order of 0.
     expect "$1" "$(vbd_frontend_says 51712 ring-page-order | grep . || echo 0)" "the order of the ring's pages"
     if [ "$1" -gt 0 ]; then
-        xenstore-exists "$(vbd_frontend 51712)/ring-ref$(((1 << $1) - 1))"
+        xenstore-exists "$vbd_frontends/51712/ring-ref$(((1 << $1) - 1))"
     fi
 }
 

@@ -82,7 +82,7 @@ test_a_block_node_named_by_its_path_is_that_device() {
     at_end vbd_remove "$handle"
     vbd_wait "$handle" 2
     log_mark
-    xenstore-write "$(vbd_backend "$handle")/physical-device-path" "$loop"
+    xenstore-write "$vbd_backends/$handle/physical-device-path" "$loop"
     expect_logged_once "xbd backend: attach device ${loop#/dev/} (size 4194304) for domain 0"
     vbd_wait "$handle" 4
     detach

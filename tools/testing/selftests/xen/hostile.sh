@@ -38,7 +38,7 @@ test_a_frontend_that_connects_and_closes_500_times_makes_few_lines_of_complaint(
     at_end vbd_remove 51728
     vbd_wait 51728 2
     local round
-    for round in $(seq 250); do xenstore-write "$(vbd_frontend 51728)/state" 3 "$(vbd_frontend 51728)/state" 6; done
+    for round in $(seq 250); do xenstore-write "$vbd_frontends/51728/state" 3 "$vbd_frontends/51728/state" 6; done
     vbd_wait 51728 2 5 6
     local lines
     lines=$(log_lines | wc -l)

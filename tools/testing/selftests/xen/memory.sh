@@ -31,7 +31,7 @@ attach_all() {
 close_all() {
     local handle
     for handle in $(handles); do
-        xenstore-write "$(vbd_backend "$handle")/online" 0 "$(vbd_backend "$handle")/state" 5
+        xenstore-write "$vbd_backends/$handle/online" 0 "$vbd_backends/$handle/state" 5
         xenstore-write "$(vbd_says "$handle" frontend)/state" 6
     done
     for handle in $(handles); do

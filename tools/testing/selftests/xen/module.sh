@@ -76,7 +76,7 @@ test_a_frontend_that_is_idle_sees_the_driver_go() {
     use_once "$loop"
 }
 
-frontend_is_closed() { [ "$(xenstore-read "$(vbd_frontend 51712)/state")" = 6 ]; }
+frontend_is_closed() { [ "$(xenstore-read "$vbd_frontends/51712/state")" = 6 ]; }
 
 # Linux's frontend closes when it sees the backend closing, but it does not end requests that nobody has
 # answered: they have to be answered until then.
