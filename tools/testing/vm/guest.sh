@@ -20,6 +20,9 @@ guest_modules=()      # more kernel modules the job needs, by name
 guest_initrd=''       # an initramfs of guest-initrd that is ready, job and all
 guest_kernel_args=''  # more words for the guest's command line
 
+# shellcheck source=tools/testing/vm/pause.sh
+. "$(dirname "${BASH_SOURCE[0]}")/pause.sh"
+
 guest_dir() { echo "/run/guests/$1"; }
 guest_console() { echo "/var/log/xen/console/guest-$1.log"; }
 
@@ -66,13 +69,15 @@ guest_exists() { xl domid "$1" >/dev/null 2>&1; }
 # guest_wait NAME SECONDS: waits until the guest is gone and returns its job's status; 124 when it is
 # still there after SECONDS, 125 when it went without reporting a status.
 guest_wait() {
-	local name=$1 deadline=$((SECONDS + $2)) status
-	while guest_exists "$name"; do
+	local name=$1 deadline=$((SECONDS + $2)) directory status
+	directory=/local/domain/$(xl domid "$name" 2>/dev/null || :)
+	# xl takes much longer to ask: it is asked in the end.
+	while [ "$directory" != /local/domain/ ] && xenstore-exists "$directory" || guest_exists "$name"; do
 		if [ "$SECONDS" -ge "$deadline" ]; then
 			echo "guest $name is still there after $2 s" >&2
 			return 124
 		fi
-		sleep 0.5
+		pause 0.5
 	done
 	status=$(guest_status "$name")
 	if [ -z "$status" ]; then
@@ -90,7 +95,7 @@ guest_wait_for() {
 			echo "guest $1 did not say '$3' within $2 s" >&2
 			return 124
 		fi
-		sleep 0.2
+		pause 0.5
 	done
 }
 

@@ -3,7 +3,10 @@
 # Disks of dom0 served by dom0, made by writing xenstore as a toolstack does.
 #
 # A disk has a handle, its number: 51712 is xvda, 51728 xvdb, and so on by 16. Frontends are found by
-# xen-blkfront when it is loaded. To be sourced.
+# xen-blkfront when it is loaded. To be sourced, from the folder above.
+
+# shellcheck source=tools/testing/vm/pause.sh
+. ../vm/pause.sh
 
 readonly vbd_backends=/local/domain/0/backend/vbd/0 vbd_frontends=/local/domain/0/device/vbd
 
@@ -50,10 +53,6 @@ vbd_frontend_says() { xenstore-read "$vbd_frontends/$1/$2" 2>/dev/null || :; }
 # vbd_error HANDLE: prints what the backend says is wrong; nothing when nothing is.
 vbd_error() { xenstore-read "/local/domain/0/error/backend/vbd/0/$1/error" 2>/dev/null || :; }
 
-# Waits a tenth of a second for words that nobody says: no process is made for it, which in dom0 takes as long.
-pause() { read -rt 0.1 -u "$silence" || :; }
-exec {silence}<> <(:)
-
 # patiently COMMAND…: tries COMMAND until it succeeds; fails when it does not within 30 s.
 patiently() {
     local deadline=$((SECONDS + 30 * ${PATIENCE:-1}))
@@ -62,7 +61,7 @@ patiently() {
             echo "did not come to hold: $*"
             return 1
         fi
-        pause
+        pause 0.1
     done
 }
 
