@@ -178,6 +178,13 @@ static struct iov_iter memory(const struct xenbus_file_transfer *what)
 	return iter;
 }
 
+/* Few file systems can be asked to write to the page cache without waiting; the others call that invalid. */
+static bool can_start(const struct kiocb *iocb)
+{
+	return !(iocb->ki_flags & IOCB_WRITE) || (iocb->ki_flags & IOCB_DIRECT) ||
+	       (iocb->ki_filp->f_op->fop_flags & FOP_BUFFER_WASYNC);
+}
+
 /*
  * Starts a transfer, without waiting for anything, and returns what has become of it: -EIOCBQUEUED if @done will be
  * called, -EAGAIN if it cannot be started like this.
@@ -197,6 +204,8 @@ long xenbus_helper_file_start(struct kiocb *iocb, struct file *file,
 		.ki_flags = transfer_flags(what, what->pos, what->bytes) | IOCB_NOWAIT,
 		.ki_ioprio = what->ioprio,
 	};
+	if (!can_start(iocb))
+		return -EAGAIN;
 	iter = memory(what);
 	if (!what->write)
 		return transfer(iocb, &iter);
