@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
 
-use crate::backing::{run, Device};
+use crate::backing::Device;
 use crate::wait::{patience, wait_for};
 use crate::wire::state;
 use crate::xenstore::{Change, XenStore};
@@ -45,16 +45,32 @@ impl Vbd {
     /// Makes the directories as `xl block-attach` does; the backend's state comes last and starts its driver.
     pub fn create(store: &Arc<XenStore>, spec: &Spec) -> Result<Self> {
         let vbd = Self::adopt(store, spec.handle);
-        let handle = spec.handle.to_string();
+        store.change(&vbd.creation(spec))?;
+        Ok(vbd)
+    }
+
+    /// Makes another disk of this number in one transaction, in which the directories of this one go.
+    pub fn replace(&self, spec: &Spec) -> Result<()> {
+        let mut changes = [&self.backend, &self.frontend]
+            .map(|path| Change::remove(path.clone()))
+            .into_iter()
+            .collect::<Vec<_>>();
+        changes.extend(self.creation(spec));
+        self.store.change_together(&changes)
+    }
+
+    /// What makes the directories.
+    fn creation(&self, spec: &Spec) -> Vec<Change> {
+        let handle = self.handle.to_string();
         let frontend = [
-            ("backend", vbd.backend.as_str()),
+            ("backend", self.backend.as_str()),
             ("backend-id", "0"),
             ("virtual-device", &handle),
             ("device-type", "disk"),
             ("state", spec.frontend_state),
         ];
         let backend = [
-            ("frontend", vbd.frontend.as_str()),
+            ("frontend", self.frontend.as_str()),
             ("frontend-id", "0"),
             ("online", "1"),
             ("removable", "0"),
@@ -65,16 +81,15 @@ impl Vbd {
             ("mode", spec.mode),
         ];
         let mut changes: Vec<Change> = frontend
-            .map(|(node, value)| vbd.change(node, Some(value)))
+            .map(|(node, value)| self.change(node, Some(value)))
             .into_iter()
-            .chain(backend.map(|(node, value)| vbd.backend_change(node, value)))
+            .chain(backend.map(|(node, value)| self.backend_change(node, value)))
             .collect();
         if let Some(device) = spec.device {
-            changes.extend(vbd.plug_changes(device));
+            changes.extend(self.plug_changes(device));
         }
-        changes.push(vbd.backend_change("state", "1"));
-        store.change(&changes)?;
-        Ok(vbd)
+        changes.push(self.backend_change("state", "1"));
+        changes
     }
 
     fn change(&self, node: &str, value: Option<impl AsRef<[u8]>>) -> Change {
@@ -132,16 +147,11 @@ impl Vbd {
 
     /// Writes nodes of the frontend in one transaction.
     pub fn set_together(&self, nodes: &[(&str, &str)]) -> Result<()> {
-        let paths: Vec<String> = nodes
+        let changes: Vec<Change> = nodes
             .iter()
-            .map(|(node, _)| format!("{}/{node}", self.frontend))
+            .map(|(node, value)| self.change(node, Some(value)))
             .collect();
-        let arguments: Vec<&str> = paths
-            .iter()
-            .zip(nodes)
-            .flat_map(|(path, (_, value))| [path.as_str(), value])
-            .collect();
-        run("xenstore-write", &arguments).map(|_| ())
+        self.store.change_together(&changes)
     }
 
     /// Removes a node of the frontend.

@@ -17,12 +17,17 @@ use anyhow::{anyhow, bail, Context, Result};
 enum Message {
     Directory = 1,
     Read = 2,
+    TransactionStart = 6,
+    TransactionEnd = 7,
     Write = 11,
     Rm = 13,
 }
 
 const ERROR: u32 = 16;
 const HEADER: usize = 16;
+
+/// How often a transaction is tried.
+const TRANSACTION_TRIES: u32 = 100;
 
 /// How many messages may wait for an answer at a time.
 const AT_ONCE: usize = 8;
@@ -97,20 +102,33 @@ impl XenStore {
 
     /// Makes changes in this order, which others may see one by one. None waits for the answer to another.
     pub fn change(&self, changes: &[Change]) -> Result<()> {
-        let calls: Vec<Call> = changes
-            .iter()
-            .map(|change| match &change.value {
-                Some(value) => Call {
-                    message: Message::Write,
-                    path: &change.path,
-                    value,
-                },
-                None => Call::on(Message::Rm, &change.path),
-            })
-            .collect();
+        let calls: Vec<Call> = changes.iter().map(Call::to_make).collect();
         self.exchange(&calls)?
             .into_iter()
             .try_for_each(|answer| answer.map(|_| ()))
+    }
+
+    /// Makes changes in a transaction: others see none of them, or all.
+    pub fn change_together(&self, changes: &[Change]) -> Result<()> {
+        for _ in 0..TRANSACTION_TRIES {
+            let id = self.call(&Call::on(Message::TransactionStart, ""))?;
+            let id = String::from_utf8(id.context("there is no transaction")?)?;
+            let transaction = id.trim_end_matches('\0').parse()?;
+            for change in changes {
+                let call = Call::to_make(change);
+                // What is not there is removed already.
+                self.call(&Call {
+                    transaction,
+                    ..call
+                })?;
+            }
+            let end = Call::on(Message::TransactionEnd, "T");
+            match self.call(&Call { transaction, ..end }) {
+                Err(error) if error.to_string().ends_with("EAGAIN") => {}
+                ended => return ended.map(|_| ()),
+            }
+        }
+        bail!("others change the same nodes all the time")
     }
 
     /// Returns the names of the children of `path`; none when it does not exist.
@@ -157,17 +175,29 @@ impl XenStore {
 /// A message to xenstore about a node.
 struct Call<'a> {
     message: Message,
+    /// 0 is none.
+    transaction: u32,
     path: &'a str,
     value: &'a [u8],
 }
 
 impl<'a> Call<'a> {
     fn on(message: Message, path: &'a str) -> Self {
-        let value = &[];
         Self {
             message,
+            transaction: 0,
             path,
-            value,
+            value: &[],
+        }
+    }
+
+    fn to_make(change: &'a Change) -> Self {
+        match &change.value {
+            Some(value) => Self {
+                value,
+                ..Self::on(Message::Write, &change.path)
+            },
+            None => Self::on(Message::Rm, &change.path),
         }
     }
 
@@ -175,7 +205,7 @@ impl<'a> Call<'a> {
         let length = u32::try_from(self.path.len() + 1 + self.value.len())?;
         let mut packet = Vec::new();
         // Type, request id, transaction, length.
-        for word in [self.message as u32, 0, 0, length] {
+        for word in [self.message as u32, 0, self.transaction, length] {
             packet.extend_from_slice(&word.to_ne_bytes());
         }
         packet.extend_from_slice(self.path.as_bytes());

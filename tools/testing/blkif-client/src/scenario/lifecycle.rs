@@ -2,6 +2,7 @@
 
 //! Ends of every kind with requests in flight, and beginnings without number (R15).
 
+use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{ensure, Result};
@@ -11,7 +12,9 @@ use crate::child;
 use crate::features::{Features, Naming};
 use crate::frontend::Frontend;
 use crate::gntalloc::Access;
+use crate::ktap::Skip;
 use crate::nullblk::SlowDisk;
+use crate::peer::Peer;
 use crate::traffic;
 use crate::vbd::Spec;
 use crate::wire::{op, state};
@@ -74,10 +77,14 @@ pub fn scenarios() -> Vec<Scenario> {
             "lifecycle/frontend-killed-with-256-mixed-in-flight",
             |bed| killed(bed, EVERYTHING),
         ),
+        Scenario::once("lifecycle/pages-granted-again-with-32-in-flight", |bed| {
+            granted_again(bed, &[state::CLOSED])
+        }),
         Scenario::once(
-            "lifecycle/pages-granted-again-with-32-in-flight",
-            granted_again,
+            "lifecycle/pages-granted-again-while-the-disk-closes",
+            |bed| granted_again(bed, &[state::CLOSING, state::CLOSED]),
         ),
+        Scenario::once("lifecycle/replaced-with-32-in-flight", replaced),
         Scenario::once("lifecycle/reconnected-25-times", |bed| reconnect(bed, 25)),
         Scenario::once("lifecycle/attached-and-detached-25-times", |bed| {
             (0..25).try_for_each(|_| bed.expect_attachable())
@@ -126,7 +133,7 @@ fn killed(bed: &Bed, features: Features) -> Result<()> {
 
 /// A frontend that closes has forgotten its requests, as has a crash kernel that begins anew. What it grants next may
 /// have the references of their pages: reads that come to their end late must not be copied there.
-fn granted_again(bed: &Bed) -> Result<()> {
+fn granted_again(bed: &Bed, states: &[u32]) -> Result<()> {
     const NEW: u8 = 0xa5;
     let slow = SlowDisk::new(DELAY)?;
     let mut frontend = bed.attach_spec(&slow_spec(bed, &slow))?;
@@ -135,7 +142,11 @@ fn granted_again(bed: &Bed) -> Result<()> {
         frontend.post(&read);
     }
     frontend.push();
-    frontend.vbd.set_state(state::CLOSED)?;
+    for state in states {
+        frontend.vbd.set_state(*state)?;
+        // The backend waits for the disk meanwhile.
+        sleep(DELAY / 10);
+    }
     let count = frontend.pages.len();
     frontend.pages.clear();
     for _ in 0..count {
@@ -148,6 +159,26 @@ fn granted_again(bed: &Bed) -> Result<()> {
         frontend.pages.iter().all(|page| page.holds_only(NEW)),
         "a page that was granted after the end was written to"
     );
+    drop(frontend);
+    bed.expect_attachable()
+}
+
+/// Another disk takes the place of one in use, in a transaction: there is no time at which its directory is gone.
+fn replaced(bed: &Bed) -> Result<()> {
+    if bed.peer == Peer::XenBlkback {
+        return Err(Skip("xen-blkback never learns of it".to_owned()).into());
+    }
+    let slow = SlowDisk::new(DELAY)?;
+    let mut frontend = bed.attach_spec(&slow_spec(bed, &slow))?;
+    for _ in 0..3 {
+        traffic::post(&mut frontend, Features::NONE.requests())?;
+        frontend.vbd.replace(&Spec {
+            handle: frontend.vbd.handle(),
+            ..slow_spec(bed, &slow)
+        })?;
+        frontend.renew()?;
+        frontend.connect()?;
+    }
     drop(frontend);
     bed.expect_attachable()
 }

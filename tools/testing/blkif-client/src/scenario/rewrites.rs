@@ -9,7 +9,8 @@ use anyhow::{ensure, Result};
 
 use super::{Bed, Scenario};
 use crate::backing::LoopDisk;
-use crate::wait::QUIET;
+use crate::frontend::Frontend;
+use crate::wait::{patience, wait_for, QUIET};
 use crate::wire::{op, state};
 
 pub fn scenarios() -> Vec<Scenario> {
@@ -26,6 +27,10 @@ pub fn scenarios() -> Vec<Scenario> {
     });
     [
         Scenario::once("rewrites/new-ring-in-one-go", new_ring_in_one_go),
+        Scenario::once(
+            "rewrites/new-ring-of-another-device-in-one-go",
+            new_ring_of_another_device,
+        ),
         Scenario::once("rewrites/old-directory-made-anew", made_anew),
         Scenario::once("rewrites/mode-while-closed", mode_while_closed),
         Scenario::once("rewrites/device-while-connected", device_while_connected),
@@ -48,17 +53,45 @@ fn new_ring_in_one_go(bed: &Bed) -> Result<()> {
     }
     for _ in 0..10 {
         frontend.expect_serving()?;
-        frontend.renew()?;
-        let ring = frontend.ring.gref().to_string();
-        let port = frontend.channel.port().to_string();
-        frontend.vbd.set_together(&[
-            ("state", "6"),
-            ("ring-ref", &ring),
-            ("event-channel", &port),
-            ("state", "3"),
-        ])?;
+        begin_anew(&mut frontend)?;
     }
     frontend.expect_serving()?;
+    frontend.detach()
+}
+
+fn begin_anew(frontend: &mut Frontend) -> Result<()> {
+    frontend.renew()?;
+    let ring = frontend.ring.gref().to_string();
+    let port = frontend.channel.port().to_string();
+    frontend.vbd.set_together(&[
+        ("state", "6"),
+        ("ring-ref", &ring),
+        ("event-channel", &port),
+        ("state", "3"),
+    ])
+}
+
+/// The same when the toolstack has named another device before.
+fn new_ring_of_another_device(bed: &Bed) -> Result<()> {
+    let other = LoopDisk::new(3)?;
+    let mut frontend = bed.attach()?;
+    let taken_up = bed.differs(false, true, "as for a new ring alone");
+    if !taken_up {
+        return frontend.detach();
+    }
+    frontend.vbd.plug(other.disk.device)?;
+    sleep(QUIET);
+    begin_anew(&mut frontend)?;
+    frontend.expect_serving()?;
+    // The ring may be served before the disk is described.
+    let sectors = other.disk.sectors()?;
+    let described = wait_for(patience(), || {
+        Ok((frontend.sectors()? == sectors).then_some(()))
+    })?;
+    ensure!(
+        described.is_some(),
+        "the new ring is served by the old device"
+    );
     frontend.detach()
 }
 
