@@ -83,9 +83,11 @@ impl Charged {
         GUESTS.with(|guests| {
             let account = account(guests, self.domain).map_err(|_| NotCharged::NoMemory)?;
             account.set_limits(limits());
-            account
+            let raised = account
                 .raise(&mut self.charge, amount as u64)
-                .map_err(NotCharged::OverBudget)
+                .map_err(NotCharged::OverBudget);
+            forget_idle(guests);
+            raised
         })
     }
 
@@ -98,11 +100,7 @@ impl Charged {
             if let Ok(account) = account(guests, self.domain) {
                 account.lower(&mut self.charge, amount as u64);
             }
-            guests.retain(|guest| guest.account.used() != Amounts::default());
-            if guests.is_empty() {
-                // A static is not dropped: nothing must be left in it.
-                *guests = KVec::new();
-            }
+            forget_idle(guests);
         });
     }
 }
@@ -110,6 +108,15 @@ impl Charged {
 impl Drop for Charged {
     fn drop(&mut self) {
         self.lower(self.amount());
+    }
+}
+
+/// Drops the accounts of guests that are not charged anything.
+fn forget_idle(guests: &mut KVec<Guest>) {
+    guests.retain(|guest| guest.account.used() != Amounts::default());
+    if guests.is_empty() {
+        // A static is not dropped: nothing must be left in it.
+        *guests = KVec::new();
     }
 }
 

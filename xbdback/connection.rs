@@ -55,7 +55,7 @@ impl Connection {
         let published = read_offer(vbd)?;
         // Not what a frontend of the next disk of this name has published.
         vbd.in_directory(|| {
-            vbd.expect_owned()?;
+            vbd.still_ours()?;
             vbd.deserted.store(false, Relaxed);
             Ok(())
         })?;

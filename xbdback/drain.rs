@@ -119,7 +119,7 @@ pub(crate) struct Worker {
     /// Requests whose segments have to be fetched.
     indirect: KVec<KBox<Room>>,
     /// Requests for which there was no memory: until something is done.
-    waiting: KVec<KBox<Room>>,
+    starved_requests: KVec<KBox<Room>>,
     /// Discards that wait for others.
     discards: Discards,
     /// Writes of parts of blocks: each waits until it is alone; nothing after them is taken until then.
@@ -211,7 +211,7 @@ impl Worker {
             entry: RawSlot::ZERO,
             jobs: KVec::with_capacity(slots, GFP_KERNEL)?,
             indirect: KVec::with_capacity(slots, GFP_KERNEL)?,
-            waiting: KVec::with_capacity(slots, GFP_KERNEL)?,
+            starved_requests: KVec::with_capacity(slots, GFP_KERNEL)?,
             discards: Discards::new(slots)?,
             ring,
             exclusive: KVec::with_capacity(slots, GFP_KERNEL)?,
@@ -235,7 +235,7 @@ impl Worker {
             self.completions.look();
             self.start();
             self.complete();
-            self.push();
+            self.show_answers();
             if self.signals.stopping() {
                 return;
             }
@@ -295,11 +295,15 @@ impl Worker {
 
     /// Whether something could be started at once; if not, asks the guest for an event when it can.
     fn more_to_start(&mut self) -> bool {
-        let waits = self.waits_to_be_alone() || !self.waiting.is_empty();
+        let waits = self.waits_to_be_alone() || !self.starved_requests.is_empty();
         if self.submitted == 0 && waits && !self.not_alone {
             return self.passes();
         }
-        if self.signals.halted() || self.barred() || self.starved || !self.waiting.is_empty() {
+        if self.signals.halted()
+            || self.barred()
+            || self.starved
+            || !self.starved_requests.is_empty()
+        {
             return false;
         }
         match self.ring.final_check() {
@@ -385,7 +389,7 @@ impl Worker {
     fn finish(mut self) {
         loop {
             self.complete();
-            self.push();
+            self.show_answers();
             if self.submitted == 0 {
                 // One by one, they would take a hypercall each.
                 self.mover.give_up(usize::MAX);

@@ -265,6 +265,7 @@ impl Mover {
         }
         self.mapper.unmap();
         self.mapper.rest();
+        self.copies.rest();
         self.allowance.settle();
     }
 

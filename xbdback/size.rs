@@ -16,7 +16,10 @@ use xenbus::{
         self,
         SizeWatch, //
     },
-    store,
+    store::{
+        self,
+        Transaction, //
+    },
     uevent::{
         self,
         BlockChanges, //
@@ -94,14 +97,24 @@ impl file::Listener for Changed {
     }
 }
 
-/// Writes the size to the backend's directory, and Connected once more; nothing in any other state.
-pub(crate) fn announce(path: &CStr, sectors: u64) -> Result {
+/// Writes the size to the backend's directory, and Connected once more, if `allowed`; in any other state nothing, which is
+/// `Ok(false)`.
+pub(crate) fn announce(
+    path: &CStr,
+    sectors: u64,
+    allowed: impl Fn(&Transaction) -> Result,
+) -> Result<bool> {
     let connected = XenbusState::Connected.to_raw();
-    store::transaction(|transaction| match transaction.read(path, c"state")? {
-        Some(state) if parse_u32(&state) == Ok(connected) => {
+    let mut written = false;
+    store::transaction(|transaction| {
+        allowed(transaction)?;
+        let state = transaction.read(path, c"state")?;
+        written = state.is_some_and(|state| parse_u32(&state) == Ok(connected));
+        if written {
             transaction.write(path, c"sectors", format_args!("{sectors}"))?;
-            transaction.write(path, c"state", format_args!("{connected}"))
+            transaction.write(path, c"state", format_args!("{connected}"))?;
         }
-        _ => Ok(()),
-    })
+        Ok(())
+    })?;
+    Ok(written)
 }

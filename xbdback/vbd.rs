@@ -8,6 +8,7 @@
 //!
 //! A second work item, which takes turns with it, follows the size of a disk in use.
 
+mod directory;
 mod reconcile;
 
 use crate::{
@@ -18,11 +19,7 @@ use crate::{
     connection::Connection,
     identity::Identity,
     params,
-    say::{
-        errno,
-        say,
-        GuestLog, //
-    },
+    say::GuestLog,
     statistics::Statistics,
 };
 use kernel::{
@@ -61,23 +58,13 @@ use xenbus::{
     device::Device,
     driver::Unbinding,
     log::RateLimit,
-    store::{
-        self,
-        Transaction, //
-    },
+    store,
     watch,
     work, //
 };
 use xenbus_proto::{
-    message::Message,
-    negotiation::{
-        self,
-        Abilities, //
-    },
-    number::{
-        parse_u32,
-        parse_u64, //
-    },
+    negotiation::Abilities,
+    number::parse_u32,
     state::{
         Machine,
         Seen, //
@@ -94,8 +81,10 @@ pub(crate) struct Vbd {
     seen: Atomic<u32>,
     /// The toolstack has written `physical-device` or `physical-device-path`.
     named: AtomicFlag,
-    /// The driver is being unbound.
+    /// The driver is being unbound, or will be.
     removing: AtomicFlag,
+    /// The directory was found to be another disk's, or nobody's, before the kernel has said so, if it does at all.
+    lost: AtomicFlag,
     /// Which of the disks of this name it is: what [`INSTANCE`] says in a directory that is ours.
     instance: u64,
     /// The backend's directory is not this disk's any more. Held while it is used.
@@ -121,9 +110,6 @@ pub(crate) struct Vbd {
     #[pin]
     size_work: Work<Self, FOLLOW_SIZE>,
 }
-
-/// The node that tells this disk's directory from that of another one of its name.
-const INSTANCE: &CStr = c"instance";
 
 /// How many disks there were.
 static INSTANCES: Atomic<u64> = Atomic::new(0);
@@ -162,6 +148,7 @@ impl Vbd {
                 seen: Atomic::new(0),
                 named: AtomicFlag::new(false),
                 removing: AtomicFlag::new(false),
+                lost: AtomicFlag::new(false),
                 instance: INSTANCES.fetch_add(1, Relaxed),
                 gone <- kernel::new_mutex!(false),
                 deserted: Arc::new(AtomicFlag::new(false), GFP_KERNEL)?,
@@ -183,65 +170,6 @@ impl Vbd {
             }),
             GFP_KERNEL,
         )
-    }
-
-    /// Takes the directory for this disk, and tells the guest what to know before it makes its ring.
-    pub(crate) fn announce(&self) -> Result {
-        let path = self.id.dev.nodename();
-        let take = |transaction: &Transaction| {
-            // It is not made again when it was removed.
-            transaction.read(path, c"state")?.ok_or(ENOENT)?;
-            transaction.write(path, INSTANCE, format_args!("{}", self.instance))
-        };
-        self.publish(take, || negotiation::before_ring(&self.abilities))
-    }
-
-    /// Writes nodes to the backend's directory, if `allowed` has nothing against it.
-    fn publish<Nodes>(
-        &self,
-        allowed: impl Fn(&Transaction) -> Result,
-        nodes: impl Fn() -> Nodes,
-    ) -> Result
-    where
-        Nodes: Iterator<Item = (&'static CStr, u64)>,
-    {
-        let path = self.id.dev.nodename();
-        store::transaction(|transaction| {
-            allowed(transaction)?;
-            for (key, value) in nodes() {
-                transaction
-                    .write(path, key, format_args!("{value}"))
-                    .inspect_err(|&error| {
-                        say(&Message::CannotWrite {
-                            path: path.to_bytes(),
-                            key: key.to_bytes(),
-                            errno: errno(error),
-                        });
-                    })?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Fails with `ENODEV` unless the directory is this disk's.
-    ///
-    /// The toolstack may remove it by force and make another one of the same name at once. The kernel says so only
-    /// later: until then, [`Vbd::in_directory`] does not know.
-    fn expect_own(&self, transaction: &Transaction) -> Result {
-        self.expect_instance(transaction.read(self.id.dev.nodename(), INSTANCE)?)
-    }
-
-    /// The same for what was read before this.
-    pub(crate) fn expect_owned(&self) -> Result {
-        self.expect_instance(store::read(self.id.dev.nodename(), INSTANCE)?)
-    }
-
-    fn expect_instance(&self, node: Option<store::Value>) -> Result {
-        let found = node.and_then(|node| parse_u64(&node).ok());
-        match found == Some(self.instance) {
-            true => Ok(()),
-            false => Err(ENODEV),
-        }
     }
 
     /// Shows in debugfs what the disk has done.
@@ -277,7 +205,13 @@ impl Vbd {
         // The core says 0 for a state that is gone, and for one that it cannot read.
         let gone = || matches!(read_number(&self.id.frontend, c"state"), Ok(None | Some(0)));
         if state != 0 || gone() {
-            self.see(Seen::bit(state));
+            let seen = Seen::bit(state);
+            if Seen::from_bits(seen).forgot() {
+                // At once: the work item may wait for the disk. Before the state is noted, so that a connection which
+                // is made in between is not left like this, but made again.
+                self.deserted.store(true, Relaxed);
+            }
+            self.see(seen);
         }
         self.kick();
     }
@@ -299,10 +233,13 @@ impl Vbd {
     /// Our own state was written: by the toolstack, which may want the disk to go; or by us, perhaps for the
     /// last time. Runs in the xenwatch thread.
     pub(crate) fn state_was_written(self: &Arc<Self>) {
-        if self.finished.load(Acquire) {
-            self.id.dev.unregister();
-        } else {
+        if !self.finished.load(Acquire) {
             self.kick();
+            return;
+        }
+        self.id.dev.unregister();
+        if self.lost.load(Relaxed) {
+            self.have_state_looked_at();
         }
     }
 
@@ -315,9 +252,7 @@ impl Vbd {
     pub(crate) fn remove(self: &Arc<Self>, why: Unbinding) {
         if why == Unbinding::Gone {
             // At once, whatever the work item waits for: the guest does not wait for us.
-            let mut gone = self.gone.lock();
-            *gone = true;
-            self.deserted.store(true, Relaxed);
+            self.leave_directory();
         }
         self.removing.store(true, Release);
         self.kick();
@@ -329,23 +264,6 @@ impl Vbd {
                 return;
             }
             fsleep(Delta::from_millis(10));
-        }
-    }
-
-    /// Does something with the backend's directory, if that is still this disk's.
-    ///
-    /// The toolstack may remove it by force and make another disk of the same name at once, while the work
-    /// item is in the middle of something. The new one is probed only after [`Vbd::remove`], or after the device
-    /// is off the bus, if the driver was unbound before.
-    ///
-    /// # Errors
-    ///
-    /// `ENODEV` when it is not; and those of `using`.
-    pub(crate) fn in_directory<T>(&self, using: impl FnOnce() -> Result<T>) -> Result<T> {
-        let gone = self.gone.lock();
-        match *gone || !self.id.dev.is_registered() {
-            true => Err(ENODEV),
-            false => using(),
         }
     }
 }

@@ -36,11 +36,15 @@ impl Moment {
 /// since `before`, which is when it was tried.
 pub(crate) fn wait(vbd: &Arc<Vbd>, before: &Moment) {
     forget(vbd);
-    let waits = WAITING.with(|waiting| {
-        // Without memory for it, it is tried when the toolstack names it again.
-        waiting.released == before.0 && waiting.disks.push(vbd.clone(), GFP_KERNEL).is_ok()
+    let again = WAITING.with(|waiting| {
+        let again = waiting.released != before.0;
+        if !again {
+            // Without memory for it, it is tried when the toolstack names it again.
+            let _ = waiting.disks.push(vbd.clone(), GFP_KERNEL);
+        }
+        again
     });
-    if !waits {
+    if again {
         vbd.device_was_named();
     }
 }

@@ -122,12 +122,19 @@ impl Worker {
 
     #[inline]
     pub(super) fn put(&mut self, slot: Slot, status: Status) {
+        // The pages of the ring are the guest's as well.
+        if self.signals.deserted() {
+            return;
+        }
         self.ring.put(slot, status);
         self.round.answered = self.round.answered.saturating_add(1);
     }
 
     /// Shows the guest the answers, and notifies it if it waits for one.
-    pub(super) fn push(&mut self) {
+    pub(super) fn show_answers(&mut self) {
+        if self.signals.deserted() {
+            return;
+        }
         let notify = self.ring.push();
         if notify == Notify::Yes {
             self.channel.notify();

@@ -40,7 +40,9 @@ impl Worker {
         }
         self.starved = false;
         self.start_exclusive();
-        self.retry_waiting();
+        if !self.runs_alone {
+            self.retry_starved();
+        }
         self.take();
         self.fetch_segments();
         self.move_in();
@@ -55,7 +57,7 @@ impl Worker {
         // Writes that are in flight together have no order. The barrier came after all of them, and after
         // what waits for memory, which they may have.
         let room = match self.exclusive.pop() {
-            None if self.waiting.is_empty() => self.barrier.take(),
+            None if self.starved_requests.is_empty() => self.barrier.take(),
             next => next,
         };
         let Some(room) = room else {
@@ -83,11 +85,11 @@ impl Worker {
     }
 
     /// Stages the requests again for which there was no memory.
-    fn retry_waiting(&mut self) {
-        while let Some(room) = self.waiting.pop() {
-            let left = self.waiting.len();
+    fn retry_starved(&mut self) {
+        while let Some(room) = self.starved_requests.pop() {
+            let left = self.starved_requests.len();
             self.stage(room);
-            if self.waiting.len() > left {
+            if self.starved_requests.len() > left {
                 break;
             }
         }
@@ -95,7 +97,7 @@ impl Worker {
 
     /// Step 1: takes requests from the ring.
     fn take(&mut self) {
-        if self.barred() || !self.waiting.is_empty() || self.signals.halted() {
+        if self.barred() || !self.starved_requests.is_empty() || self.signals.halted() {
             return;
         }
         let waiting = match self.ring.begin_drain(QUANTUM) {
@@ -180,7 +182,7 @@ impl Worker {
             Ok(()) => push(&mut self.jobs, room),
             Err(_) if !self.alone() => {
                 self.reporter.waits();
-                push(&mut self.waiting, room);
+                push(&mut self.starved_requests, room);
             }
             // There is nothing to wait for.
             Err(error) => self.answer(room, Err(Failure::Kernel(error))),
@@ -271,7 +273,7 @@ impl Worker {
                 }
                 Err(_) => {
                     self.reporter.waits();
-                    push(&mut self.waiting, room);
+                    push(&mut self.starved_requests, room);
                 }
             }
         }

@@ -41,6 +41,7 @@ use kernel::{
         Delta, //
     },
 };
+use xenbus::store::Transaction;
 use xenbus_proto::{
     blkif::XenbusState,
     message::Message,
@@ -61,10 +62,14 @@ impl Vbd {
     pub(super) fn reconcile(self: &Arc<Self>, state: &mut State) {
         loop {
             self.open_if_named(state);
-            let Ok(snapshot) = self.look(state) else {
-                // Xenstore does not answer, as when this domain goes down: leave everything as it is. Or the
-                // disk is being removed, and this is about to be started again.
-                return;
+            let snapshot = match self.look(state) {
+                Ok(snapshot) => snapshot,
+                Err(ENODEV) => {
+                    self.lose_directory();
+                    continue;
+                }
+                // Xenstore does not answer, as when this domain goes down: leave everything as it is.
+                Err(_) => return,
             };
             let actions = state.machine.step(&snapshot);
             if actions.is_empty() {
@@ -90,7 +95,7 @@ impl Vbd {
                 read_number(own, c"state")?,
                 read_number(own, c"online")?,
             );
-            self.expect_owned()?;
+            self.still_ours()?;
             Ok(numbers)
         };
         let (frontend, own, online) = match self.in_directory(read) {
@@ -151,6 +156,10 @@ impl Vbd {
                     self.let_guest_close();
                 }
                 state.connection = None;
+                if state.renamed {
+                    // The next connection is to another device: look again.
+                    return Err(EAGAIN);
+                }
             }
             Action::SwitchState(to) => self.in_directory(|| {
                 self.switch_state(to);
@@ -163,6 +172,9 @@ impl Vbd {
             Action::Finish => {
                 waiting::forget(self);
                 self.finished.store(true, Release);
+                if self.lost.load(Relaxed) {
+                    self.have_state_looked_at();
+                }
             }
             Action::Complain(number) => self.log.lock().say(&Message::InvalidFrontendState {
                 path: self.id.dev.nodename().to_bytes(),
@@ -179,6 +191,11 @@ impl Vbd {
             let frontend = read_number(&self.id.frontend, c"state");
             let own = read_number(self.id.dev.nodename(), c"state");
             let (Ok(Some(3 | 4)), Ok(Some(_))) = (frontend, own) else {
+                // The kernel does not tell us its states any more.
+                let seen = Seen::NONE.with(frontend.ok().flatten().unwrap_or(0));
+                if seen.forgot() {
+                    self.deserted.store(true, Relaxed);
+                }
                 return;
             };
             fsleep(Delta::from_millis(10));
@@ -193,9 +210,14 @@ impl Vbd {
         }
         let named = self.named.xchg(false, Full);
         state.renamed |= named && self.named_another(state);
-        if state.connection.is_some() || !core::mem::take(&mut state.renamed) {
+        if state.connection.is_some() || !state.renamed {
             return;
         }
+        // The next disk's device is not ours to open.
+        if self.in_directory(|| self.still_ours()).is_err() {
+            return;
+        }
+        state.renamed = false;
         // Closed first: the claim on it would be in the way of the new one.
         self.hold(state, None);
         let before = Moment::now();
@@ -283,7 +305,7 @@ impl Vbd {
     /// Tells the guest what its disk is like.
     fn describe(&self, disk: &negotiation::Disk) -> Result {
         let published = self.publish(
-            |transaction| self.expect_own(transaction),
+            |transaction| self.ours_in(transaction),
             || negotiation::before_use(&self.abilities, disk),
         );
         published.inspect_err(|&error| {
@@ -309,9 +331,12 @@ impl Vbd {
             return;
         }
         let path = self.id.dev.nodename();
-        match self.in_directory(|| size::announce(path, sectors)) {
-            Ok(()) => connection.size.was_told(sectors),
-            Err(ENODEV) => {}
+        match self.in_directory(|| {
+            let owned = |transaction: &Transaction| self.ours_in(transaction);
+            size::announce(path, sectors, owned)
+        }) {
+            Ok(true) => connection.size.was_told(sectors),
+            Ok(false) | Err(ENODEV) => {}
             Err(error) => say(&Message::CannotWrite {
                 path: path.to_bytes(),
                 key: b"sectors",
@@ -325,7 +350,7 @@ impl Vbd {
         let switched = self
             .id
             .dev
-            .switch_state_if(to, |transaction| self.expect_own(transaction));
+            .switch_state_if(to, |transaction| self.ours_in(transaction));
         match switched {
             Ok(()) | Err(ENODEV) => {}
             Err(error) => {

@@ -51,6 +51,11 @@ impl CopyBuffer {
         })
     }
 
+    /// Gives the room back to the kernel.
+    pub fn rest(&mut self) {
+        self.ops = KVVec::new();
+    }
+
     /// Starts a batch of copies from and to pages of `peer`.
     pub fn batch<'ops, 'page>(&'ops mut self, peer: DomainId) -> CopyBatch<'ops, 'page> {
         self.ops.clear();

@@ -274,9 +274,15 @@ impl Mapper {
         self.done = done;
     }
 
-    /// Gives unused frames back to the kernel.
+    /// Gives unused frames back to the kernel, and the room for operations: it is that of the busiest moment.
     pub fn rest(&mut self) {
         self.free = KVec::new();
+        if self.maps.is_empty() && self.unmaps.is_empty() {
+            self.maps = KVVec::new();
+            self.targets = KVec::new();
+            self.unmaps = KVVec::new();
+            self.done = KVec::new();
+        }
     }
 
     fn put_frame(&mut self, frame: Frame) {

@@ -91,7 +91,7 @@ impl Seen {
     }
 
     /// Whether the frontend was, in between, in a state in which it has forgotten its requests too.
-    const fn forgot(self) -> bool {
+    pub const fn forgot(self) -> bool {
         self.0 & Self::FORGOTTEN != 0
     }
 
