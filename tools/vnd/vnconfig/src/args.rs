@@ -3,16 +3,11 @@
 //! What the command line asks for.
 
 use std::ffi::OsString;
-use std::path::{
-    Path,
-    PathBuf, //
-};
+use std::path::PathBuf;
 
-use clap::error::ErrorKind;
 use clap::{
     ArgAction,
     CommandFactory,
-    FromArgMatches,
     Parser, //
 };
 
@@ -167,21 +162,9 @@ pub fn command(name: &'static str) -> clap::Command {
 
 /// Reads the command line, of which the first word is the program's name. Returns that too.
 pub fn parse(words: &[OsString]) -> Result<(&'static str, Job), clap::Error> {
-    let name = name_of(words.first());
-    let mut command = command(name);
-    let args = command
-        .try_get_matches_from_mut(words)
-        .and_then(|matches| Args::from_arg_matches(&matches))?;
-    match args.into_job() {
-        Ok(job) => Ok((name, job)),
-        Err(why) => Err(command.error(ErrorKind::ArgumentConflict, why)),
-    }
-}
-
-fn name_of(word: Option<&OsString>) -> &'static str {
-    let word = word.map(Path::new).and_then(Path::file_name);
-    let known = NAMES.into_iter().find(|&name| word == Some(name.as_ref()));
-    known.unwrap_or(NAMES[0])
+    let name = vnd_program::name_of(NAMES, words);
+    let job = vnd_program::parse(command(name), words, Args::into_job)?;
+    Ok((name, job))
 }
 
 impl Args {

@@ -7,16 +7,11 @@ use std::fmt::{
     self,
     Display, //
 };
-use std::path::{
-    Path,
-    PathBuf, //
-};
+use std::path::PathBuf;
 
-use clap::error::ErrorKind;
 use clap::{
     ArgAction,
     CommandFactory,
-    FromArgMatches,
     Parser, //
 };
 use vnd_proto::cloop2::BlockSize;
@@ -42,6 +37,12 @@ impl Name {
             Self::Vndcompress => "vndcompress",
             Self::Vnduncompress => "vnduncompress",
         }
+    }
+}
+
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        self.as_str()
     }
 }
 
@@ -206,28 +207,9 @@ pub fn command(name: Name) -> clap::Command {
 
 /// Reads the command line, of which the first word is the program's name.
 pub fn parse(words: &[OsString]) -> Result<(Name, Job), clap::Error> {
-    let name = name_of(words.first());
-    let mut command = command(name);
-    let args = command
-        .try_get_matches_from_mut(words)
-        .and_then(|matches| Args::from_arg_matches(&matches))?;
-    let uncompress = args.uncompress || (name == Name::Vnduncompress && !args.compress);
-    let job = if uncompress {
-        args.into_uncompress().map(Job::Uncompress)
-    } else {
-        args.into_compress().map(Job::Compress)
-    };
-    match job {
-        Ok(job) => Ok((name, job)),
-        Err(why) => Err(command.error(ErrorKind::ArgumentConflict, why)),
-    }
-}
-
-fn name_of(word: Option<&OsString>) -> Name {
-    match word.map(Path::new).and_then(Path::file_name) {
-        Some(name) if name == "vnduncompress" => Name::Vnduncompress,
-        _ => Name::Vndcompress,
-    }
+    let name = vnd_program::name_of([Name::Vndcompress, Name::Vnduncompress], words);
+    let job = vnd_program::parse(command(name), words, |args: Args| args.into_job(name))?;
+    Ok((name, job))
 }
 
 /// Nought stands for "never", or "all".
@@ -241,6 +223,15 @@ const DEFAULT_WINDOW: usize = 512;
 impl Args {
     fn window(&self) -> Option<usize> {
         unless_zero(self.window.unwrap_or(DEFAULT_WINDOW))
+    }
+
+    fn into_job(self, name: Name) -> Result<Job, String> {
+        let uncompress = self.uncompress || (name == Name::Vnduncompress && !self.compress);
+        if uncompress {
+            self.into_uncompress().map(Job::Uncompress)
+        } else {
+            self.into_compress().map(Job::Compress)
+        }
     }
 
     fn into_compress(self) -> Result<Compress, String> {

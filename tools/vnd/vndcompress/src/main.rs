@@ -14,24 +14,8 @@ use vndcompress::{
 };
 
 fn main() -> ExitCode {
-    let words: Vec<_> = std::env::args_os().collect();
-    let (name, job) = match args::parse(&words) {
-        Ok(asked) => asked,
-        Err(error) => {
-            // Help is no error. A terminal that is gone is none of ours either.
-            let _ = error.print();
-            return ExitCode::from(u8::from(error.use_stderr()));
-        }
-    };
-    let result = match job {
+    vnd_program::run(args::parse, |name, job| match job {
         Job::Compress(options) => compress::run(name, &options),
         Job::Uncompress(options) => uncompress::run(name, &options),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{name}: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
