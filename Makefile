@@ -44,9 +44,10 @@ check: ## run all tests, the last line counts them; ONLY=… for some of them
 soak: ## run the same tests with larger counts
 	@tools/testing/check --soak $(ONLY)
 
-bench: ## compare with xen-blkback; QUICK=1: a few jobs, PROFILE=1: the functions that cost most
+bench: ## compare with xen-blkback and loop; QUICK=1: a few jobs, PROFILE=1: the functions that cost most
 	@tools/testing/bench/run $(if $(QUICK),--quick) $(bench-profile)
 	$(if $(QUICK),,@tools/testing/bench/run --job-file tools/testing/bench/file-jobs --name file $(bench-profile))
+	$(if $(QUICK),,@tools/testing/bench/run-vnd $(bench-profile))
 
 ## To use it
 

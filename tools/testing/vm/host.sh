@@ -77,10 +77,11 @@ set_job() { # SCRIPT [ARG...]
 
 modules_are_stale() {
 	local module
-	for module in xenbus-rs xbdback; do
+	for module in xenbus-rs xbdback vnd-bridge; do
 		[ -e "$top/build/modules/$module.ko" ] || return 0
 	done
-	[ -n "$(find "$top/Kbuild" "$top/xenbus" "$top/xbdback" -type f -newer "$top/build/modules/xbdback.ko" -print -quit)" ]
+	[ -n "$(find "$top/Kbuild" "$top/xenbus" "$top/xbdback" "$top/vnd-bridge" -type f \
+		-newer "$top/build/modules/xbdback.ko" -print -quit)" ]
 }
 
 ensure_modules() {

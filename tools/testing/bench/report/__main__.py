@@ -10,7 +10,8 @@ from pathlib import Path
 from .symbols import demangle
 from .windows import DOM0_CPU, Round, read_results
 
-REFERENCE, OURS = "xen-blkback", "xbdback"
+# What ours is compared with.
+REFERENCES = {"xbdback": "xen-blkback", "vnd": "loop"}
 
 
 def round_figures(each):
@@ -22,7 +23,8 @@ def round_figures(each):
     )
     return {
         "all": sum(places.values()),
-        "dom0": sum(count for (cpu, _), count in places.items() if cpu == DOM0_CPU),
+        "programs": at("user"),
+        "dom0": at("backend") + at("kernel") + at("xen"),
         "module": at("backend"),
         "kernel": at("kernel"),
         "xen": at("xen"),
@@ -60,9 +62,9 @@ def print_table(rows):
 def ratios(rows):
     """What the reference costs, divided by what ours costs: {job: {"all": ratio, "dom0": ratio}}."""
     found = {}
-    for job in sorted({job for job, _ in rows}):
-        theirs, ours = rows.get((job, REFERENCE)), rows.get((job, OURS))
-        if theirs and ours:
+    for (job, backend), ours in sorted(rows.items()):
+        theirs = rows.get((job, REFERENCES.get(backend)))
+        if theirs:
             found[job] = {what: theirs[what] / ours[what] for what in ("all", "dom0")}
     return found
 
@@ -81,7 +83,7 @@ def below_floor(found, path):
 def woken_idle(rows):
     """Yields a sentence for each disk that nobody used and for which our backend ran."""
     for (job, backend), row in rows.items():
-        if job.startswith("idle") and backend == OURS and row["module"]:
+        if job.startswith("idle") and backend in REFERENCES and row["module"]:
             yield f"not idle: {job}, {row['module']:.0f} instructions of {backend}"
 
 

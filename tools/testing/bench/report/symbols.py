@@ -7,7 +7,7 @@ from functools import cache
 
 # Xen lies in this part of the address space, below all that a paravirtual kernel may use.
 XEN = range(0xFFFF800000000000, 0xFFFF880000000000)
-BACKENDS = ("xen_blkback", "xbdback", "xenbus_rs")
+BACKENDS = ("xen_blkback", "loop", "xbdback", "xenbus_rs", "vnd_bridge")
 
 
 @cache
