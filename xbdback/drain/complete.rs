@@ -98,7 +98,10 @@ impl Worker {
     /// Whether a request that failed may have been merged with another, which has the bad sector: then it is
     /// worth another try. A flush is not: the disk may tell only once that something was lost.
     fn may_be_innocent(&self, job: &Job) -> bool {
-        job.merging == Merging::Allowed && !job.is_flush() && !self.signals.stopping()
+        job.merging == Merging::Allowed
+            && self.disk.merges()
+            && !job.is_flush()
+            && !self.signals.stopping()
     }
 
     /// Step 6: answers a request, and keeps what it was made of.

@@ -3,7 +3,11 @@
 //! What holds a disk's data: a block device, or a file.
 
 use super::bdev::BlockDevice;
-use crate::file::File;
+use crate::file::{
+    File,
+    Way, //
+};
+use xenbus_proto::blkif::SECTOR_SIZE;
 
 /// What holds a disk's data, open. It is closed when this is dropped.
 pub enum Disk {
@@ -45,7 +49,7 @@ impl Disk {
         match self {
             Self::Device(device) => device.logical_block_size(),
             // What is too small for direct I/O goes through the page cache.
-            Self::File(_) => 512,
+            Self::File(_) => SECTOR_SIZE,
         }
     }
 
@@ -104,6 +108,14 @@ impl Disk {
         match self {
             Self::Device(device) => device.read_only(),
             Self::File(file) => !file.writable(),
+        }
+    }
+
+    /// Whether requests to it may be merged with others, by itself or below, and so fail for each other.
+    pub fn merges(&self) -> bool {
+        match self {
+            Self::Device(_) => true,
+            Self::File(file) => !matches!(file.way(), Way::Uncompressed(_)),
         }
     }
 

@@ -99,8 +99,7 @@ read_block() { # NUMBER
     dd if=/dev/xvda of=/dev/null bs=4k iflag=direct skip=$(($1 * 16)) count=1 status=none
 }
 
-# says_corrupt BLOCK: fails unless the kernel logs that. A read that failed is tried once more, and the kernel itself
-# looks for partitions.
+# says_corrupt BLOCK: fails unless the kernel logs that.
 says_corrupt() { patiently log_has "$archive: block $1 is corrupt"; }
 
 # failures_of_sectors FIRST COUNT: reads sectors one by one, and prints how many cannot be read.
