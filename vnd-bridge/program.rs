@@ -15,7 +15,7 @@ use vnd_proto::ioctl::Exchanged;
 /// Bytes of the longest name of a file, its zero byte included.
 pub(crate) const NAME_BYTES: usize = 4096;
 
-/// Room for the name of a file.
+/// A buffer for the name of a file.
 pub(crate) struct Name(KBox<[u8; NAME_BYTES]>);
 
 impl Name {
@@ -24,8 +24,8 @@ impl Name {
         Ok(Self(KBox::new([0; NAME_BYTES], GFP_KERNEL)?))
     }
 
-    /// The room.
-    pub(crate) fn room(&mut self) -> &mut [u8] {
+    /// All of it.
+    pub(crate) fn buffer(&mut self) -> &mut [u8] {
         &mut *self.0
     }
 

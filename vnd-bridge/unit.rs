@@ -46,6 +46,7 @@ use xenbus::{
     file::{
         File,
         Listener,
+        NamedBy,
         SizeWatch,
         Users,
         Way, //
@@ -179,9 +180,7 @@ impl Unit {
         let watch = SizeWatch::new(&file, Changed(self.into()))?;
         let mut state = self.state.lock();
         refuse_second(&state)?;
-        state
-            .disk
-            .serve(file, setting.size / 512, shape.secsize())?;
+        state.disk.serve(file, setting.size, shape.secsize())?;
         state.shape = shape;
         state.flags = setting.flags;
         state.watch = Some(watch);
@@ -208,11 +207,11 @@ impl Unit {
         Ok(())
     }
 
-    /// Fills in what the unit is, and returns the name of its file, in `room`, if there is one.
+    /// Fills in what the unit is, and returns the name of its file, in `buffer`, if there is one.
     pub(crate) fn describe<'a>(
         &self,
         user: &mut User,
-        room: &'a mut [u8],
+        buffer: &'a mut [u8],
     ) -> Result<Option<&'a CStr>> {
         let state = self.state.lock();
         let Some(file) = state.disk.file() else {
@@ -229,7 +228,7 @@ impl Unit {
         if matches!(file.way(), Way::Direct(_)) {
             user.flags |= flags::DIRECT;
         }
-        file.current_name(room).map(Some)
+        file.current_name(buffer).map(Some)
     }
 
     /// The unit's number.
@@ -254,7 +253,7 @@ impl State {
 fn open(setting: &Setting) -> Result<File> {
     let write = setting.flags & (flags::READONLY | flags::COMP) == 0;
     let secsize = match setting.flags & flags::HASGEOM {
-        0 => 512,
+        0 => Shape::default().secsize(),
         _ => setting.geom.secsize,
     };
     let users = Users {
@@ -267,7 +266,7 @@ fn open(setting: &Setting) -> Result<File> {
             0 => secsize,
             _ => 0,
         },
-        of_program: true,
+        named_by: NamedBy::Caller,
     };
     let mut name = program::Name::new()?;
     let file = File::open_for(name.read(setting.file)?, &users).map_err(|error| {
@@ -335,7 +334,7 @@ impl WorkItem<FOLLOW_SIZE> for Unit {
         let state = &mut *this.state.lock();
         if let Some(file) = state.disk.file() {
             let bytes = state.shape.bytes(file.bytes());
-            state.disk.resize(bytes / 512);
+            state.disk.resize(bytes);
         }
     }
 }

@@ -210,10 +210,10 @@ pub(crate) fn get(address: usize, own: Option<&Unit>) -> Result {
         (-1, None) => return Err(EINVAL),
         (-1, Some(own)) => {
             answer.unit = i32::try_from(own.number())?;
-            own.describe(&mut answer, name.room())?
+            own.describe(&mut answer, name.buffer())?
         }
         (number, _) => match find(u32::try_from(number)?)? {
-            Some(unit) => unit.describe(&mut answer, name.room())?,
+            Some(unit) => unit.describe(&mut answer, name.buffer())?,
             None => None,
         },
     };
@@ -223,6 +223,6 @@ pub(crate) fn get(address: usize, own: Option<&Unit>) -> Result {
     match asked.path {
         0 => Ok(()),
         _ if answer.pathlen > asked.pathlen => Err(ERANGE),
-        room => program::write_bytes(room, name),
+        path => program::write_bytes(path, name),
     }
 }

@@ -27,8 +27,12 @@ static const unsigned int XENBUS_BLK_OPEN_READ = (__force unsigned int)BLK_OPEN_
 static const unsigned int XENBUS_BLK_OPEN_WRITE = (__force unsigned int)BLK_OPEN_WRITE;
 static const unsigned int XENBUS_REQ_OP_READ = (__force unsigned int)REQ_OP_READ;
 static const unsigned int XENBUS_REQ_OP_WRITE = (__force unsigned int)REQ_OP_WRITE;
+static const unsigned int XENBUS_REQ_OP_FLUSH = (__force unsigned int)REQ_OP_FLUSH;
 static const unsigned int XENBUS_REQ_OP_DISCARD = (__force unsigned int)REQ_OP_DISCARD;
 static const unsigned int XENBUS_REQ_OP_SECURE_ERASE = (__force unsigned int)REQ_OP_SECURE_ERASE;
+static const unsigned int XENBUS_REQ_OP_WRITE_ZEROES = (__force unsigned int)REQ_OP_WRITE_ZEROES;
+static const unsigned int XENBUS_REQ_OP_MASK = (__force unsigned int)REQ_OP_MASK;
+static const unsigned int XENBUS_REQ_NOUNMAP = (__force unsigned int)REQ_NOUNMAP;
 static const unsigned int XENBUS_REQ_NOMERGE = (__force unsigned int)REQ_NOMERGE;
 static const unsigned int XENBUS_REQ_PREFLUSH = (__force unsigned int)REQ_PREFLUSH;
 static const unsigned int XENBUS_REQ_FUA = (__force unsigned int)REQ_FUA;
@@ -152,7 +156,7 @@ struct xenbus_file_transfer {
 	bool write;
 };
 
-/* The room for a request to a file. */
+/* What a request to a file needs. */
 struct xenbus_file_request {
 	struct kiocb iocb;
 	struct work_struct work;
@@ -169,7 +173,8 @@ int xenbus_helper_file_watch(struct xenbus_file_watch *watch, struct file *file,
 void xenbus_helper_file_unwatch(struct xenbus_file_watch *watch);
 
 int xenbus_helper_file_kind(const char *name, dev_t *device);
-struct file *xenbus_helper_file_open(const char *name, bool write, bool of_program);
+struct file *xenbus_helper_file_open_for_init(const char *name, bool write);
+struct file *xenbus_helper_file_open_for_caller(const char *name, bool write);
 void xenbus_helper_file_facts(struct file *file, struct xenbus_file_facts *facts);
 u64 xenbus_helper_file_size(struct file *file);
 int xenbus_helper_file_writers(struct file *file);
@@ -191,24 +196,19 @@ void xenbus_helper_file_work_init(struct work_struct *work, void (*function)(str
 unsigned int xenbus_helper_file_work_begin(void);
 void xenbus_helper_file_work_end(unsigned int flags);
 
-size_t xenbus_helper_inflate_room(void);
+size_t xenbus_helper_inflate_workspace_size(void);
 long xenbus_helper_inflate(void *workspace, const u8 *from, size_t length, u8 *to, size_t room);
 
 /* A disk on a file, in file_disk.c. */
 struct xenbus_file_disk;
 
-/* What the block layer asks of it. */
-static const unsigned int XENBUS_TASK_READ = 0;
-static const unsigned int XENBUS_TASK_WRITE = 1;
-static const unsigned int XENBUS_TASK_FLUSH = 2;
-static const unsigned int XENBUS_TASK_PUNCH = 3;
-static const unsigned int XENBUS_TASK_ZERO = 4;
-static const unsigned int XENBUS_TASK_NONE = 5;
 static const u8 XENBUS_STS_RESOURCE = (__force u8)BLK_STS_RESOURCE;
 
 /* What it calls. The owner stays until it is freed, or could not be shown. */
 struct xenbus_file_disk_methods {
 	struct module *module;
+	/* What such disks are called, for sysfs. */
+	const char *name;
 	/* An ioctl, by somebody who has it open, to write or not. */
 	int (*control)(void *owner, bool writes, unsigned int request, unsigned long argument);
 	/* Nobody has it open any more. Must not wait for the disk. */
@@ -228,7 +228,7 @@ struct xenbus_file_disk_facts {
 	bool read_only;
 };
 
-struct xenbus_file_disk *xenbus_helper_file_disk_new(unsigned int room);
+struct xenbus_file_disk *xenbus_helper_file_disk_new(unsigned int pdu_size);
 int xenbus_helper_file_disk_show(struct xenbus_file_disk *ours, const char *name, unsigned int major,
 				 unsigned int minor, const struct xenbus_file_disk_methods *methods,
 				 void *owner);
@@ -241,9 +241,9 @@ int xenbus_helper_file_disk_retire(struct xenbus_file_disk *ours);
 void xenbus_helper_file_disk_delete(struct xenbus_file_disk *ours);
 void xenbus_helper_file_disk_free(struct xenbus_file_disk *ours);
 const void *xenbus_helper_file_disk_server(struct request *rq);
-void *xenbus_helper_file_disk_room(struct request *rq);
-struct request *xenbus_helper_file_disk_request(void *room);
-struct bio_vec *xenbus_helper_file_disk_describe(struct request *rq, u32 *task,
+void *xenbus_helper_file_disk_pdu(struct request *rq);
+struct request *xenbus_helper_file_disk_request(void *pdu);
+struct bio_vec *xenbus_helper_file_disk_describe(struct request *rq,
 						 struct xenbus_file_transfer *what);
 void xenbus_helper_file_disk_end(struct request *rq, struct bio_vec *table, int err);
 

@@ -33,11 +33,6 @@ static int look_up(const char *name, struct path *path)
 	return err;
 }
 
-static int look_up_for_caller(const char *name, struct path *path)
-{
-	return kern_path(name, LOOKUP_FOLLOW, path);
-}
-
 /* What kind of thing has this name: the type bits of its mode. @device is set if it is a device's node. */
 int xenbus_helper_file_kind(const char *name, dev_t *device)
 {
@@ -91,19 +86,32 @@ static struct file *open_path(const struct path *path, bool write)
 	return ERR_PTR(-EMEDIUMTYPE);
 }
 
-/* Of a program's, @name is what the program means by it; else what the first process would. */
-struct file *xenbus_helper_file_open(const char *name, bool write, bool of_program)
+/* Opens what was looked up, unless that failed. */
+static struct file *open_found(int err, struct path *path, bool write)
 {
 	struct file *file;
-	struct path path;
-	int err;
 
-	err = of_program ? look_up_for_caller(name, &path) : look_up(name, &path);
 	if (err)
 		return ERR_PTR(err);
-	file = open_path(&path, write);
-	path_put(&path);
+	file = open_path(path, write);
+	path_put(path);
 	return file;
+}
+
+/* @name is what the first process means by it. */
+struct file *xenbus_helper_file_open_for_init(const char *name, bool write)
+{
+	struct path path;
+
+	return open_found(look_up(name, &path), &path, write);
+}
+
+/* @name is what the calling program means by it. */
+struct file *xenbus_helper_file_open_for_caller(const char *name, bool write)
+{
+	struct path path;
+
+	return open_found(kern_path(name, LOOKUP_FOLLOW, &path), &path, write);
 }
 
 /* The units of direct I/O; nothing if the file has none. */

@@ -45,7 +45,10 @@ use kernel::{
     },
 };
 use xenbus_proto::{
-    blkif::SECTOR_SIZE,
+    blkif::{
+        whole_sectors,
+        SECTOR_SIZE, //
+    },
     device::DeviceNumber, //
 };
 
@@ -93,6 +96,15 @@ pub enum Way {
     Uncompressed(u32),
 }
 
+/// Whose name of a file it is, where namespaces or roots differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// The system's first process.
+    Init,
+    /// The program that calls.
+    Caller,
+}
+
 /// Who a file is opened for.
 pub struct Users {
     /// They write.
@@ -101,8 +113,8 @@ pub struct Users {
     pub claim: Claim,
     /// Bytes that their requests are multiples of; 0 if the page cache is to be used in any case.
     pub unit: u32,
-    /// The name is what the calling program means by it, not what the system's first process would.
-    pub of_program: bool,
+    /// They mean the file by its name, or somebody for them.
+    pub named_by: NamedBy,
 }
 
 /// An open regular file. It is closed when this is dropped, and what the helpers do is waited for.
@@ -111,6 +123,7 @@ pub struct Users {
 ///
 /// - `file` is an open regular file, of which this owns a reference.
 /// - `helpers` is a work queue that this owns.
+/// - An image is not writable.
 pub struct File {
     file: NonNull<kernel::bindings::file>,
     helpers: NonNull<kernel::bindings::workqueue_struct>,
@@ -133,14 +146,15 @@ impl File {
     ///
     /// # Errors
     ///
-    /// `EBUSY` when somebody has a claim that excludes this one, or a program or a loop device writes it; `EISDIR` for a directory, `EMEDIUMTYPE` for anything
-    /// else that is no regular file, `ETXTBSY` for a swap file in use, and whatever opening it gives.
+    /// `EBUSY` when somebody has a claim that excludes this one, or a program or a loop device writes it; `EISDIR` for a
+    /// directory, `EMEDIUMTYPE` for anything else that is no regular file, `ETXTBSY` for a swap file in use, and whatever
+    /// opening it gives.
     pub fn open(path: &CStr, write: bool, claim: Claim) -> Result<Self> {
         let users = Users {
             write,
             claim,
             unit: SECTOR_SIZE,
-            of_program: false,
+            named_by: NamedBy::Init,
         };
         Self::open_for(path, &users)
     }
@@ -149,11 +163,7 @@ impl File {
     pub fn open_for(path: &CStr, users: &Users) -> Result<Self> {
         let Users { write, claim, .. } = *users;
         let name = CString::try_from(path)?;
-        // SAFETY: The path is a C string.
-        let file = from_err_ptr(unsafe {
-            bindings::xenbus_helper_file_open(path.as_char_ptr(), write, users.of_program)
-        })?;
-        let opened = Opened(NonNull::new(file).ok_or(ENOENT)?);
+        let opened = Opened::new(path, write, users.named_by)?;
         let claimed = Claimed::new(opened.identity(), claim)?;
         let writers = if write { 1 } else { 0 };
         if claim != Claim::Shared && opened.writers() > writers {
@@ -180,6 +190,8 @@ impl File {
     /// A [`Refusal`] when it is no compressed image.
     pub fn uncompressed(mut self) -> Result<Self, Refusal> {
         self.image = Some(Image::of(&self)?);
+        // INVARIANT: Its blocks cannot be written.
+        self.writable = false;
         Ok(self)
     }
 
@@ -196,7 +208,7 @@ impl File {
 
     /// The size in whole sectors of 512 bytes, as it is now.
     pub fn sectors(&self) -> u64 {
-        self.bytes() / 512
+        whole_sectors(self.bytes())
     }
 
     /// The size of the file itself in bytes, as it is now.
@@ -291,18 +303,18 @@ impl File {
         to_result(unsafe { bindings::xenbus_helper_file_zero(self.raw(), pos, bytes.into()) })
     }
 
-    /// Transfers everything. Waits.
+    /// Transfers everything. Waits. What is not [writable](Self::writable) must not be written.
     ///
     /// # Safety
     ///
     /// The table has as many parts as it says, all in memory that stays until this returns, `bytes` together.
     pub(crate) unsafe fn transfer(&self, what: &bindings::xenbus_file_transfer) -> Result {
-        if let Some(image) = self.image.as_ref().filter(|_| !what.write) {
+        match &self.image {
             // SAFETY: As is required of the caller.
-            return unsafe { image.read(self, what) };
+            Some(image) => unsafe { image.read(self, what) },
+            // SAFETY: By the type invariant the file is open; the rest is what is required of the caller.
+            None => to_result(unsafe { bindings::xenbus_helper_file_transfer(self.raw(), what) }),
         }
-        // SAFETY: By the type invariant the file is open; the rest is what is required of the caller.
-        to_result(unsafe { bindings::xenbus_helper_file_transfer(self.raw(), what) })
     }
 
     /// Fills memory of our own from the file itself, through the page cache. Waits.
@@ -339,6 +351,18 @@ impl File {
 struct Opened(NonNull<kernel::bindings::file>);
 
 impl Opened {
+    /// Opens the file with this name.
+    fn new(path: &CStr, write: bool, named_by: NamedBy) -> Result<Self> {
+        let open = match named_by {
+            NamedBy::Init => bindings::xenbus_helper_file_open_for_init,
+            NamedBy::Caller => bindings::xenbus_helper_file_open_for_caller,
+        };
+        // SAFETY: The path is a C string.
+        let file = from_err_ptr(unsafe { open(path.as_char_ptr(), write) })?;
+        // INVARIANT: The reference is ours.
+        Ok(Self(NonNull::new(file).ok_or(ENOENT)?))
+    }
+
     fn identity(&self) -> Identity {
         // SAFETY: By the type invariant the file is open.
         let inode = unsafe { bindings::xenbus_helper_file_inode(self.0.as_ptr()) };
@@ -374,7 +398,8 @@ impl Drop for Opened {
     fn drop(&mut self) {
         // Closed here and now: whoever unmounts the file system next finds it unused.
         //
-        // SAFETY: By the type invariant the reference is ours. Nobody who drops files holds a lock that closing one needs.
+        // SAFETY: By the type invariant the reference is ours. Nobody who drops files holds a lock that closing one
+        // needs.
         unsafe { kernel::bindings::__fput_sync(self.0.as_ptr()) };
     }
 }

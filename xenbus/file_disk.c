@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Disks on files, for Rust: their life, from made to freed. Requests are in file_disk_queue.c.
+ * Disks on files, for Rust: their life, from made to freed. Requests are in file_disk_queue.c,
+ * and what sysfs shows in file_disk_sysfs.c.
  *
  * A disk is made, shown, given a file and freed of it by turns, and deleted; blk/file_disk.rs calls all of this for a
- * disk under the lock of its unit. Below that come `serving`, then a stopped queue; and, apart from these, the block
- * layer's open_mutex, under which it calls us.
+ * disk under the lock of its unit. Below that come xenbus_file_disk_serving, then a stopped queue; and, apart from
+ * these, the block layer's open_mutex, under which it calls us.
  */
 
 #include <linux/blk-mq.h>
@@ -16,17 +17,16 @@
 #include "file_disk.h"
 
 /* More processors than this share queues: a tag takes some hundred bytes. */
-#define MOST_QUEUES 4
+#define MAX_QUEUES 4
 #define TAGS_OF_QUEUE 128
 
 /* As much at once as the block layer likes to see. */
-#define MOST_SECTORS 2560
+#define MAX_SECTORS 2560
 
 /* A disk on a file on a disk on a file is enough. */
-#define MOST_STACKED 3
+#define MAX_STACKED 3
 
-/* Protects every disk's file from going while somebody looks what lies on what. */
-static DEFINE_MUTEX(serving);
+DEFINE_MUTEX(xenbus_file_disk_serving);
 
 static int open_disk(struct gendisk *disk, blk_mode_t mode)
 {
@@ -64,11 +64,11 @@ static void free_disk(struct gendisk *disk)
 		ours->methods.free(ours->owner);
 }
 
-/* Makes a disk that nobody sees yet, with @room bytes for each request. */
-struct xenbus_file_disk *xenbus_helper_file_disk_new(unsigned int room)
+/* Makes a disk that nobody sees yet, whose requests have @pdu_size bytes of the driver's. */
+struct xenbus_file_disk *xenbus_helper_file_disk_new(unsigned int pdu_size)
 {
 	struct queue_limits limits = {
-		.max_hw_sectors = MOST_SECTORS,
+		.max_hw_sectors = MAX_SECTORS,
 		.max_segments = USHRT_MAX,
 		.max_segment_size = UINT_MAX,
 	};
@@ -78,10 +78,10 @@ struct xenbus_file_disk *xenbus_helper_file_disk_new(unsigned int room)
 	if (!ours)
 		return ERR_PTR(-ENOMEM);
 	ours->tags.ops = &xenbus_file_disk_queue;
-	ours->tags.nr_hw_queues = min(num_online_cpus(), MOST_QUEUES);
+	ours->tags.nr_hw_queues = min(num_online_cpus(), MAX_QUEUES);
 	ours->tags.queue_depth = TAGS_OF_QUEUE;
 	ours->tags.numa_node = NUMA_NO_NODE;
-	ours->tags.cmd_size = room;
+	ours->tags.cmd_size = pdu_size;
 	ours->tags.flags = BLK_MQ_F_BLOCKING | BLK_MQ_F_STACKING | BLK_MQ_F_NO_SCHED_BY_DEFAULT;
 	err = blk_mq_alloc_tag_set(&ours->tags);
 	if (err)
@@ -89,6 +89,8 @@ struct xenbus_file_disk *xenbus_helper_file_disk_new(unsigned int room)
 	ours->disk = blk_mq_alloc_disk(&ours->tags, &limits, ours);
 	if (!IS_ERR(ours->disk)) {
 		ours->disk->private_data = ours;
+		/* What is written in the background is held back by the disk that the file lies on. */
+		blk_queue_flag_set(QUEUE_FLAG_DISABLE_WBT_DEF, ours->disk->queue);
 		return ours;
 	}
 	err = PTR_ERR(ours->disk);
@@ -149,9 +151,9 @@ static void set_server(struct xenbus_file_disk *ours, struct file *file, const v
 /* Takes the server away. Whoever may use it was waited for, and not under the lock, since that may take long. */
 static void forget_server(struct xenbus_file_disk *ours)
 {
-	mutex_lock(&serving);
+	mutex_lock(&xenbus_file_disk_serving);
 	set_server(ours, NULL, NULL);
-	mutex_unlock(&serving);
+	mutex_unlock(&xenbus_file_disk_serving);
 }
 
 /* Whether @file lies on @ours, or on so many disks of ours that one more is too much. */
@@ -166,7 +168,7 @@ static bool is_stacked_too_high(const struct xenbus_file_disk *ours, const struc
 		if (!bdev || bdev->bd_disk->queue->mq_ops != &xenbus_file_disk_queue)
 			return false;
 		below = bdev->bd_disk->private_data;
-		if (below == ours || height >= MOST_STACKED)
+		if (below == ours || height >= MAX_STACKED)
 			return true;
 		file = below->file;
 	}
@@ -214,7 +216,10 @@ int xenbus_helper_file_disk_serve(struct xenbus_file_disk *ours, struct file *fi
 	unsigned int noio;
 	int err;
 
-	mutex_lock(&serving);
+	err = xenbus_file_disk_show_attributes(ours);
+	if (err)
+		return err;
+	mutex_lock(&xenbus_file_disk_serving);
 	err = is_stacked_too_high(ours, file) ? -ELOOP : set_limits(ours, facts, file);
 	if (!err) {
 		/* It has no server: what comes ends at once. */
@@ -222,9 +227,11 @@ int xenbus_helper_file_disk_serve(struct xenbus_file_disk *ours, struct file *fi
 		set_server(ours, file, server);
 		blk_mq_unfreeze_queue(disk->queue, noio);
 	}
-	mutex_unlock(&serving);
-	if (err)
+	mutex_unlock(&xenbus_file_disk_serving);
+	if (err) {
+		xenbus_file_disk_hide_attributes(ours);
 		return err;
+	}
 	__module_get(ours->methods.module);
 	dev_set_uevent_suppress(disk_to_dev(disk), 1);
 	disk_force_media_change(disk);
@@ -257,6 +264,7 @@ int xenbus_helper_file_disk_clear(struct xenbus_file_disk *ours)
 		return -EBUSY;
 	/* What the caller has not waited for. */
 	sync_blockdev(disk->part0);
+	xenbus_file_disk_hide_attributes(ours);
 	noio = stop_queue(ours);
 	forget_server(ours);
 	blk_mq_unfreeze_queue(disk->queue, noio);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What file_disk.c and file_disk_queue.c share.
+ * What file_disk.c, file_disk_queue.c and file_disk_sysfs.c share.
  */
 
 #ifndef XENBUS_FILE_DISK_H
 #define XENBUS_FILE_DISK_H
 
 #include <linux/blk-mq.h>
+#include <linux/mutex.h>
+#include <linux/sysfs.h>
 
 #include "bindings_helper.h"
 
@@ -17,15 +19,26 @@ struct xenbus_file_disk {
 	struct block_device_operations operations;
 	struct xenbus_file_disk_methods methods;
 	void *owner;
-	/* What it is served by, and Rust's name for that: changed while the queue is frozen, under `serving`. */
+	/*
+	 * What it is served by, and Rust's name for that: changed while the queue is frozen, under
+	 * xenbus_file_disk_serving.
+	 */
 	struct file *file;
 	const void *server;
+	/* What sysfs shows while it is served. */
+	struct attribute_group attributes;
 	/* It is going away: nobody may open it. Set under its open_mutex, or when it is deleted whoever has it open. */
 	bool retired;
 	/* The block layer knows it: set once. */
 	bool shown;
 };
 
+/* Protects every disk's file from going while somebody looks at it. */
+extern struct mutex xenbus_file_disk_serving;
+
 extern const struct blk_mq_ops xenbus_file_disk_queue;
+
+int xenbus_file_disk_show_attributes(struct xenbus_file_disk *ours);
+void xenbus_file_disk_hide_attributes(struct xenbus_file_disk *ours);
 
 #endif

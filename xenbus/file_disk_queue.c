@@ -15,15 +15,20 @@
 /* Bytes of a stack that a file system, and the driver of its disk, may want. */
 #define STACK_TO_START 8192
 
-/* In blk/file_disk.rs: starts a request, by a helper of the file's if @deep. Fails only for want of memory. */
-blk_status_t xenbus_file_disk_start(struct request *rq, bool deep);
+/*
+ * In blk/file_disk/request.rs: what makes the driver's part of a request, once; and what hands over a request, or has a
+ * helper do it, which fails only for want of memory.
+ */
+void xenbus_file_disk_init_pdu(void *pdu);
+blk_status_t xenbus_file_disk_start(struct request *rq);
+blk_status_t xenbus_file_disk_have_helped(struct request *rq);
 
 /*
  * What a task is in the middle of. A request is started by whoever submits it, perhaps in a transaction of the file
  * system above, or in a list of bios that is submitted one by one: the file system below must not take these for its
  * own, and memory that it allocates must not be waited for above.
  */
-struct aside {
+struct task_context {
 	void *journal_info;
 	struct bio_list *bio_list;
 	struct blk_plug *plug;
@@ -31,9 +36,9 @@ struct aside {
 	unsigned int noio;
 };
 
-static struct aside put_aside(const struct xenbus_file_disk *ours)
+static struct task_context save_task_context(const struct xenbus_file_disk *ours)
 {
-	struct aside aside = {
+	struct task_context saved = {
 		.journal_info = current->journal_info,
 		.bio_list = current->bio_list,
 		.plug = current->plug,
@@ -46,54 +51,63 @@ static struct aside put_aside(const struct xenbus_file_disk *ours)
 	blk_plug_invalidate_ts();
 	current->plug = NULL;
 	/* It is the file's opener who writes. */
-	aside.cred = ours->file ? override_creds(ours->file->f_cred) : NULL;
-	return aside;
+	saved.cred = ours->file ? override_creds(ours->file->f_cred) : NULL;
+	return saved;
 }
 
-static void take_up(const struct aside *aside)
+static void restore_task_context(const struct task_context *saved)
 {
-	if (aside->cred)
-		revert_creds(aside->cred);
-	current->plug = aside->plug;
-	current->bio_list = aside->bio_list;
-	current->journal_info = aside->journal_info;
-	memalloc_noio_restore(aside->noio);
+	if (saved->cred)
+		revert_creds(saved->cred);
+	current->plug = saved->plug;
+	current->bio_list = saved->bio_list;
+	current->journal_info = saved->journal_info;
+	memalloc_noio_restore(saved->noio);
 }
 
-/* Whether too little of the stack is left, as when disks lie on each other. */
-static bool stack_is_deep(void)
+/* Starts a request, unless too little of the stack is left for it, as when disks lie on each other. */
+static blk_status_t start(struct request *rq)
 {
-	return current_stack_pointer - (unsigned long)task_stack_page(current) < STACK_TO_START;
+	unsigned long left = current_stack_pointer - (unsigned long)task_stack_page(current);
+
+	return left < STACK_TO_START ? xenbus_file_disk_have_helped(rq) : xenbus_file_disk_start(rq);
 }
 
 static blk_status_t queue_one(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *data)
 {
-	struct aside aside = put_aside(hctx->queue->queuedata);
-	blk_status_t status = xenbus_file_disk_start(data->rq, stack_is_deep());
+	struct task_context saved = save_task_context(hctx->queue->queuedata);
+	blk_status_t status = start(data->rq);
 
-	take_up(&aside);
+	restore_task_context(&saved);
 	return status;
 }
 
 /* Leaves in @requests what could not be started. */
 static void queue_several(struct rq_list *requests)
 {
-	struct aside aside = put_aside(rq_list_peek(requests)->q->queuedata);
+	struct task_context saved = save_task_context(rq_list_peek(requests)->q->queuedata);
 	struct rq_list left = {};
 	struct blk_plug plug;
 	struct request *rq;
 
 	blk_start_plug(&plug);
 	while ((rq = rq_list_pop(requests))) {
-		if (xenbus_file_disk_start(rq, stack_is_deep()) != BLK_STS_OK)
+		if (start(rq) != BLK_STS_OK)
 			rq_list_add_tail(&left, rq);
 	}
 	blk_finish_plug(&plug);
-	take_up(&aside);
+	restore_task_context(&saved);
 	*requests = left;
 }
 
+static int init_request(struct blk_mq_tag_set *tags, struct request *rq, unsigned int queue, int node)
+{
+	xenbus_file_disk_init_pdu(blk_mq_rq_to_pdu(rq));
+	return 0;
+}
+
 const struct blk_mq_ops xenbus_file_disk_queue = {
+	.init_request = init_request,
 	.queue_rq = queue_one,
 	.queue_rqs = queue_several,
 };
@@ -106,32 +120,14 @@ const void *xenbus_helper_file_disk_server(struct request *rq)
 	return ours->server;
 }
 
-void *xenbus_helper_file_disk_room(struct request *rq)
+void *xenbus_helper_file_disk_pdu(struct request *rq)
 {
 	return blk_mq_rq_to_pdu(rq);
 }
 
-struct request *xenbus_helper_file_disk_request(void *room)
+struct request *xenbus_helper_file_disk_request(void *pdu)
 {
-	return blk_mq_rq_from_pdu(room);
-}
-
-static u32 task_of(struct request *rq)
-{
-	switch (req_op(rq)) {
-	case REQ_OP_READ:
-		return XENBUS_TASK_READ;
-	case REQ_OP_WRITE:
-		return XENBUS_TASK_WRITE;
-	case REQ_OP_FLUSH:
-		return XENBUS_TASK_FLUSH;
-	case REQ_OP_DISCARD:
-		return XENBUS_TASK_PUNCH;
-	case REQ_OP_WRITE_ZEROES:
-		return rq->cmd_flags & REQ_NOUNMAP ? XENBUS_TASK_ZERO : XENBUS_TASK_PUNCH;
-	default:
-		return XENBUS_TASK_NONE;
-	}
+	return blk_mq_rq_from_pdu(pdu);
 }
 
 /* Of several bios, whose tables are not one, or NULL. */
@@ -149,23 +145,17 @@ static struct bio_vec *table_of_all(struct request *rq, u32 parts)
 }
 
 /*
- * What a request asks for; a task with data has memory. Returns a table that was made for it, or NULL if none was
- * needed, or an error.
+ * Where a request goes, and its memory if it has data. Returns a table that was made for it, or NULL if none was needed,
+ * or an error.
  */
-struct bio_vec *xenbus_helper_file_disk_describe(struct request *rq, u32 *task,
-						 struct xenbus_file_transfer *what)
+struct bio_vec *xenbus_helper_file_disk_describe(struct request *rq, struct xenbus_file_transfer *what)
 {
 	struct bio *bio = rq->bio;
 
-	*task = task_of(rq);
 	what->pos = (u64)blk_rq_pos(rq) << SECTOR_SHIFT;
 	what->bytes = blk_rq_bytes(rq);
 	what->ioprio = req_get_ioprio(rq);
-	if (*task == XENBUS_TASK_FLUSH) {
-		what->pos = 0;
-		what->bytes = 0;
-	}
-	if (*task != XENBUS_TASK_READ && *task != XENBUS_TASK_WRITE)
+	if (!bio_has_data(bio))
 		return NULL;
 	if (bio != rq->biotail) {
 		struct bio_vec *table;

@@ -10,11 +10,11 @@
 #include "bindings_helper.h"
 
 /* Bytes of memory that zlib works in. */
-size_t xenbus_helper_inflate_room(void)
+size_t xenbus_helper_inflate_workspace_size(void)
 {
 	return zlib_inflate_workspacesize();
 }
-EXPORT_SYMBOL_GPL(xenbus_helper_inflate_room);
+EXPORT_SYMBOL_GPL(xenbus_helper_inflate_workspace_size);
 
 /* Uncompresses a whole stream. The bytes it came to, or an error number. */
 long xenbus_helper_inflate(void *workspace, const u8 *from, size_t length, u8 *to, size_t room)

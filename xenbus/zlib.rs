@@ -16,7 +16,7 @@ impl Inflater {
     /// Takes the memory.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: Takes no arguments.
-        let bytes = unsafe { bindings::xenbus_helper_inflate_room() };
+        let bytes = unsafe { bindings::xenbus_helper_inflate_workspace_size() };
         // INVARIANT: It is as much, rounded up.
         Ok(Self(KVVec::zeroed(bytes.div_ceil(8), GFP_KERNEL)?))
     }

@@ -4,7 +4,8 @@
 
 use crate::ioctl::Geom;
 
-/// Bytes of the largest sectors.
+/// Bytes of the smallest sectors, which disks have unless others are asked for; and of the largest.
+const SECSIZE_MIN: u32 = 512;
 const SECSIZE_MAX: u32 = 4096;
 
 /// Sectors of a cylinder that is made up: a mebibyte.
@@ -39,7 +40,7 @@ pub struct BadGeometry;
 impl Default for Shape {
     fn default() -> Self {
         Self {
-            secsize: 512,
+            secsize: SECSIZE_MIN,
             cylinders: Cylinders::MadeUp,
         }
     }
@@ -49,7 +50,7 @@ impl Shape {
     /// With the geometry that was asked for, on a file of `bytes` bytes.
     pub fn new(geom: &Geom, bytes: u64) -> Result<Self, BadGeometry> {
         let good_size =
-            geom.secsize.is_power_of_two() && (512..=SECSIZE_MAX).contains(&geom.secsize);
+            geom.secsize.is_power_of_two() && (SECSIZE_MIN..=SECSIZE_MAX).contains(&geom.secsize);
         if !good_size || geom.nsectors == 0 || geom.ntracks == 0 {
             return Err(BadGeometry);
         }

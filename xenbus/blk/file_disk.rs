@@ -3,8 +3,8 @@
 //! Disks of this kernel that we make, each on a file.
 //!
 //! A [`FileDisk`] is made, shown under a name and a number, given a file, and told of another size of it; the file is
-//! taken away again, and the disk deleted. Its [`Unit`] is asked what programs ask of it by ioctls. Requests go from the
-//! block layer to the file without it, as in `file_disk/request.rs`.
+//! taken away again, and the disk deleted. Its [`Unit`] is asked what programs ask of it by ioctls. Requests go from
+//! the block layer to the file without it, as in `file_disk/request.rs`.
 //!
 //! [`Numbers`] are the device numbers of all disks of a kind. When a node is opened that has no disk yet, they ask for
 //! one.
@@ -38,6 +38,7 @@ use kernel::{
     },
     types::ForeignOwnable, //
 };
+use xenbus_proto::blkif::whole_sectors;
 
 /// What a disk belongs to.
 pub trait Unit: Send + Sync + Sized + 'static {
@@ -70,9 +71,9 @@ unsafe impl<U: Unit> Send for FileDisk<U> {}
 impl<U: Unit> FileDisk<U> {
     /// A disk that nobody sees yet.
     pub fn new() -> Result<Self> {
-        let room = request::room()?;
-        // SAFETY: Requests get room for what `request` puts there.
-        let raw = from_err_ptr(unsafe { bindings::xenbus_helper_file_disk_new(room) })?;
+        let pdu_size = request::pdu_size()?;
+        // SAFETY: That is what `request` puts there.
+        let raw = from_err_ptr(unsafe { bindings::xenbus_helper_file_disk_new(pdu_size) })?;
         // INVARIANT: It is new.
         Ok(Self {
             raw: NonNull::new(raw).ok_or(ENOMEM)?,
@@ -87,6 +88,7 @@ impl<U: Unit> FileDisk<U> {
         let owner = unit.into_foreign();
         let methods = bindings::xenbus_file_disk_methods {
             module: range.module.as_ptr(),
+            name: range.name.as_char_ptr(),
             control: Some(Self::control_callback),
             closed: Some(Self::closed_callback),
             free: Some(Self::free_callback),
@@ -118,20 +120,19 @@ impl<U: Unit> FileDisk<U> {
         }
     }
 
-    /// Has the file serve the disk, which the caller has open. It has `sectors` of 512 bytes, and its own sectors have
-    /// `secsize` bytes.
+    /// Has the file serve the disk, which the caller has open. It has so many `bytes`, in sectors of `secsize`.
     ///
     /// # Errors
     ///
-    /// `EBUSY` when it has one, `ENXIO` when the disk is deleted, `ELOOP` when the file lies on this disk, or on too many
-    /// disks like it.
-    pub fn serve(&mut self, file: File, sectors: u64, secsize: u32) -> Result {
+    /// `EBUSY` when it has one, `ENXIO` when the disk is deleted, `ELOOP` when the file lies on this disk, or on too
+    /// many disks like it.
+    pub fn serve(&mut self, file: File, bytes: u64, secsize: u32) -> Result {
         self.check()?;
         if self.file.is_some() {
             return Err(EBUSY);
         }
         let facts = bindings::xenbus_file_disk_facts {
-            sectors,
+            sectors: whole_sectors(bytes),
             logical_block_size: secsize,
             physical_block_size: file.block_size(),
             memory_unit: file.direct_memory_unit(),
@@ -178,9 +179,10 @@ impl<U: Unit> FileDisk<U> {
         Ok(())
     }
 
-    /// Makes it known that the disk has this size, in sectors of 512 bytes.
-    pub fn resize(&mut self, sectors: u64) {
+    /// Makes it known that the disk has this size.
+    pub fn resize(&mut self, bytes: u64) {
         if self.check().is_ok() {
+            let sectors = whole_sectors(bytes);
             // SAFETY: The disk is ours, shown and not deleted.
             unsafe { bindings::xenbus_helper_file_disk_resize(self.raw.as_ptr(), sectors) };
         }

@@ -42,6 +42,7 @@ use kernel::{
     },
     types::Opaque, //
 };
+use xenbus_proto::blkif::SECTOR_SIZE;
 
 /// What a request does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,9 +93,6 @@ pub enum Merging {
     /// It is done alone, and fails alone.
     Never,
 }
-
-/// Bytes of a sector.
-const SECTOR_SIZE: u32 = 512;
 
 /// The room for one request to a disk, with the driver's own `payload`.
 ///

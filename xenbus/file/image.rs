@@ -6,13 +6,13 @@
 //! that was there then; what is read of it later is only ever given to zlib, which believes nothing.
 //!
 //! Readers wait, so they are the file's helpers. Compressed blocks come through the page cache, which has them for the
-//! next time; a few uncompressed ones are on the image's [`Shelf`].
+//! next time; a few uncompressed ones are in the image's [`BlockCache`].
 
-mod shelf;
+mod cache;
 
-use self::shelf::{
-    Bench,
-    Shelf, //
+use self::cache::{
+    BlockCache,
+    Workspace, //
 };
 use super::File;
 use crate::{
@@ -89,7 +89,7 @@ pub(super) struct Image {
     /// Of all blocks, in order.
     extents: KVVec<Extent>,
     #[pin]
-    shelf: Shelf,
+    cache: BlockCache,
     #[pin]
     log: Mutex<RateLimit>,
 }
@@ -101,7 +101,7 @@ impl Image {
         let extents = read_table(file, geometry)?;
         let longest = extents.iter().map(Extent::length).max().unwrap_or(0);
         let image = try_pin_init!(Self {
-            shelf <- Shelf::new(&geometry, longest),
+            cache <- BlockCache::new(&geometry, longest),
             geometry,
             extents,
             // As the kernel limits its own messages.
@@ -153,15 +153,22 @@ impl Image {
     /// Uses a block, uncompressed.
     fn with_block(&self, file: &File, block: u32, using: impl FnOnce(&[u8]) -> Result) -> Result {
         let extent = *self.extents.get(block as usize).ok_or(EIO)?;
-        let make = |bench: &mut Bench, to: &mut [u8]| self.uncompress(file, extent, bench, to);
-        self.shelf.with_block(block, make, using)
+        let make =
+            |workspace: &mut Workspace, to: &mut [u8]| self.uncompress(file, extent, workspace, to);
+        self.cache.with_block(block, make, using)
     }
 
-    fn uncompress(&self, file: &File, extent: Extent, bench: &mut Bench, to: &mut [u8]) -> Result {
+    fn uncompress(
+        &self,
+        file: &File,
+        extent: Extent,
+        workspace: &mut Workspace,
+        to: &mut [u8],
+    ) -> Result {
         let length = extent.length() as usize;
-        let stream = bench.stream.get_mut(..length).ok_or(EIO)?;
+        let stream = workspace.stream.get_mut(..length).ok_or(EIO)?;
         file.read(extent.start(), stream)?;
-        match bench.inflater.inflate(stream, to) {
+        match workspace.inflater.inflate(stream, to) {
             Ok(bytes) if bytes == to.len() || self.is_last(extent) => {
                 // What stood there is another block.
                 to.iter_mut().skip(bytes).for_each(|byte| *byte = 0);
@@ -202,11 +209,11 @@ fn read_header(file: &File) -> Result<Geometry, Refusal> {
 fn read_table(file: &File, geometry: Geometry) -> Result<KVVec<Extent>, Refusal> {
     let mut table = Table::new(geometry, file.own_bytes())?;
     let mut extents = KVVec::with_capacity(geometry.blocks() as usize, GFP_KERNEL)?;
-    let mut room = KVVec::zeroed(TABLE_CHUNK, GFP_KERNEL)?;
+    let mut buffer = KVVec::zeroed(TABLE_CHUNK, GFP_KERNEL)?;
     let mut pos = HEADER_BYTES as u64;
     while table.missing_bytes() > 0 {
         let bytes = table.missing_bytes().min(TABLE_CHUNK as u64);
-        let chunk = room.get_mut(..bytes as usize).ok_or(EINVAL)?;
+        let chunk = buffer.get_mut(..bytes as usize).ok_or(EINVAL)?;
         file.read(pos, chunk)?;
         for entry in chunk.chunks_exact(ENTRY_BYTES) {
             let entry = entry.first_chunk().ok_or(EINVAL)?;

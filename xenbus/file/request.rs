@@ -86,41 +86,72 @@ impl<O: Owner> Request<O> {
         }
     }
 
-    /// Hands the request to the file, whose it is until [`Owner::done`] is called; straight to a helper if `helped`.
+    /// What is transferred, to be filled in before the request is submitted; but not the last fields, which follow from
+    /// the file and the task.
+    #[inline]
+    pub(crate) fn what(&mut self) -> &mut bindings::xenbus_file_transfer {
+        &mut self.what
+    }
+
+    /// Hands the request to the file, whose it is until [`Owner::done`] is called.
     ///
     /// # Safety
     ///
     /// - `this` is part of an owner, and not submitted.
-    /// - The memory of `what` is as much as it says; it and `file` stay until the request is done.
+    /// - It is filled in, and the memory is as much as it says; that and `file` stay until the request is done.
     #[inline]
-    pub(crate) unsafe fn submit(
-        this: *mut Self,
-        file: &File,
-        task: Task,
-        mut what: bindings::xenbus_file_transfer,
-        helped: bool,
-    ) {
-        what.direct_unit = file.direct_unit();
-        what.write = task.writes();
-        // SAFETY: It is ours.
-        let request = unsafe { &mut *this };
-        request.what = what;
-        request.task = task;
-        request.file = file;
-        if !helped && file.can_start() && matches!(task, Task::Read | Task::Write) {
+    pub(crate) unsafe fn submit(this: *mut Self, file: &File, task: Task) {
+        if !file.can_start() || !matches!(task, Task::Read | Task::Write) {
             // SAFETY: As required of the caller.
+            return unsafe { Self::submit_to_helper(this, file, task) };
+        }
+        // SAFETY: As above.
+        if unsafe { Self::prepare(this, file, task) } {
+            // SAFETY: As above.
             unsafe { Self::start(this, file) };
-        } else {
+        }
+    }
+
+    /// The same, straight to a helper: for who cannot even start it.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Request::submit`].
+    pub(crate) unsafe fn submit_to_helper(this: *mut Self, file: &File, task: Task) {
+        // SAFETY: As required of the caller.
+        if unsafe { Self::prepare(this, file, task) } {
             // SAFETY: As above.
             unsafe { Self::have_helped(this) };
         }
+    }
+
+    /// Fills in the rest. A request that would change a file that is not writable is done then; returns whether it is
+    /// not.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Request::submit`].
+    #[inline]
+    unsafe fn prepare(this: *mut Self, file: &File, task: Task) -> bool {
+        // SAFETY: It is ours.
+        let request = unsafe { &mut *this };
+        if task.writes() && request.what.bytes > 0 && !file.writable() {
+            // SAFETY: Required of the caller.
+            unsafe { O::done(this, Err(EROFS)) };
+            return false;
+        }
+        request.what.direct_unit = file.direct_unit();
+        request.what.write = task.writes();
+        request.task = task;
+        request.file = file;
+        true
     }
 
     /// Starts a transfer.
     ///
     /// # Safety
     ///
-    /// As for [`Request::submit`], which has filled it in.
+    /// As for [`Request::submit`], which has prepared it.
     #[inline]
     unsafe fn start(this: *mut Self, file: &File) {
         // SAFETY: It is ours.

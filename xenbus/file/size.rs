@@ -68,7 +68,8 @@ impl<L: Listener> SizeWatch<L> {
 #[pinned_drop]
 impl<L: Listener> PinnedDrop for SizeWatch<L> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: `raw` watches, or was never started, which is nothing to end. The call waits for a callback that runs.
+        // SAFETY: `raw` watches, or was never started, which is nothing to end. The call waits for a callback that
+        // runs.
         unsafe { bindings::xenbus_helper_file_unwatch(self.raw.get()) };
     }
 }

@@ -5,7 +5,15 @@
 //! Source: `xen/include/public/io/blkif.h` and `xenbus.h` of the Xen project.
 
 /// Bytes in a sector, the unit of every sector field whatever the disk's block size.
-pub const SECTOR_SIZE: u32 = 512;
+pub const SECTOR_SIZE: u32 = 1 << SECTOR_SHIFT;
+
+/// The same as a power of two.
+const SECTOR_SHIFT: u32 = 9;
+
+/// Whole sectors in so many bytes.
+pub const fn whole_sectors(bytes: u64) -> u64 {
+    bytes >> SECTOR_SHIFT
+}
 
 /// Bytes in a granted page.
 pub const PAGE_SIZE: u32 = 4096;

@@ -14,10 +14,9 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// The major number is registered by this name.
+/// The major number is registered by the name.
 pub struct Numbers<U: Unit> {
     range: Range,
-    name: &'static CStr,
     _unit: PhantomData<fn() -> U>,
 }
 
@@ -25,6 +24,7 @@ pub struct Numbers<U: Unit> {
 #[derive(Clone, Copy)]
 pub struct Range {
     pub(super) major: c_uint,
+    pub(super) name: &'static CStr,
     pub(super) module: &'static ThisModule,
 }
 
@@ -38,8 +38,11 @@ impl<U: Unit> Numbers<U> {
         let major = c_uint::try_from(major).map_err(|_| Error::from_errno(major))?;
         // INVARIANT: It is registered.
         Ok(Self {
-            range: Range { major, module },
-            name,
+            range: Range {
+                major,
+                name,
+                module,
+            },
             _unit: PhantomData,
         })
     }
@@ -59,6 +62,6 @@ impl<U: Unit> Numbers<U> {
 impl<U: Unit> Drop for Numbers<U> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant. The call waits for the callback.
-        unsafe { bindings::unregister_blkdev(self.range.major, self.name.as_char_ptr()) };
+        unsafe { bindings::unregister_blkdev(self.range.major, self.range.name.as_char_ptr()) };
     }
 }

@@ -3,7 +3,7 @@
 //! A request of the block layer's to a disk that we make, on its way to the file.
 //!
 //! It is started by whoever submits it: no other thread is woken for what the file system can do at once. Its memory is
-//! that of the block layer; its room, in which the file keeps what it needs, comes with it.
+//! that of the block layer; what the file needs to keep is in the driver's part of it (its *pdu*).
 
 use crate::{
     bindings,
@@ -25,32 +25,68 @@ use kernel::{
     prelude::*, //
 };
 
-/// What comes with every request. It is made anew for each.
-struct Room {
-    to_file: Request<Room>,
+/// The driver's part of a request.
+struct Pdu {
+    to_file: Request<Pdu>,
     /// A table that was made for it, or null.
     table: *mut bio_vec,
 }
 
-/// Bytes of a request's room.
-pub(super) fn room() -> Result<c_uint> {
-    Ok(c_uint::try_from(size_of::<Room>())?)
+/// Bytes of it.
+pub(super) fn pdu_size() -> Result<c_uint> {
+    Ok(c_uint::try_from(size_of::<Pdu>())?)
 }
 
 const OK: blk_status_t = kernel::bindings::BLK_STS_OK as blk_status_t;
 const NO_MEMORY: blk_status_t = bindings::XENBUS_STS_RESOURCE;
 
-/// Starts a request, by a helper of the file's if `deep`. Fails only for want of memory: the block layer tries it again.
+/// Makes the driver's part, once for all requests that it will be a part of.
 #[no_mangle]
-extern "C" fn xenbus_file_disk_start(rq: *mut request, deep: bool) -> blk_status_t {
-    let (mut task, mut what) = (0, bindings::xenbus_file_transfer::default());
+extern "C" fn xenbus_file_disk_init_pdu(pdu: *mut c_void) {
+    // SAFETY: It is as many bytes as a `Pdu`, aligned to more than it needs.
+    unsafe {
+        pdu.cast::<Pdu>().write(Pdu {
+            to_file: Request::new(),
+            table: core::ptr::null_mut(),
+        });
+    }
+}
+
+/// How a request is handed to the file: [`Request::submit`], or [`Request::submit_to_helper`].
+type Submit = unsafe fn(*mut Request<Pdu>, &File, Task);
+
+/// Starts a request. Fails only for want of memory: the block layer tries it again.
+#[no_mangle]
+extern "C" fn xenbus_file_disk_start(rq: *mut request) -> blk_status_t {
     // SAFETY: The block layer hands over a request.
-    let table = from_err_ptr(unsafe {
-        bindings::xenbus_helper_file_disk_describe(rq, &mut task, &mut what)
-    });
+    unsafe { hand_over(rq, Request::submit) }
+}
+
+/// Leaves a request to a helper of the file's, where little is left of the stack. Fails only for want of memory.
+#[no_mangle]
+extern "C" fn xenbus_file_disk_have_helped(rq: *mut request) -> blk_status_t {
+    // SAFETY: As above.
+    unsafe { hand_over(rq, Request::submit_to_helper) }
+}
+
+/// Hands a request to the file.
+///
+/// # Safety
+///
+/// It is one of a disk of ours, and was not started.
+#[inline]
+unsafe fn hand_over(rq: *mut request, submit: Submit) -> blk_status_t {
+    // SAFETY: Required of the caller.
+    let pdu = unsafe { bindings::xenbus_helper_file_disk_pdu(rq) }.cast::<Pdu>();
+    // SAFETY: It was made with the request, which is ours.
+    let ours = unsafe { &mut *pdu };
+    let what = ours.to_file.what();
+    // SAFETY: As above.
+    let table = from_err_ptr(unsafe { bindings::xenbus_helper_file_disk_describe(rq, what) });
     let Ok(table) = table else {
         return NO_MEMORY;
     };
+    ours.table = table;
     // SAFETY: As above.
     unsafe { blk_mq_start_request(rq) };
     // SAFETY: As above. What serves a disk is a file that stays until all requests are done.
@@ -59,55 +95,48 @@ extern "C" fn xenbus_file_disk_start(rq: *mut request, deep: bool) -> blk_status
             .cast::<File>()
             .as_ref()
     };
-    let file = match server {
-        Some(file) if is_within(file, task_of(task), &what) => file,
-        _ => {
-            // SAFETY: The request was started, and is ours.
-            unsafe { bindings::xenbus_helper_file_disk_end(rq, table, EIO.to_errno()) };
-            return OK;
-        }
+    let Some(file) = server.filter(|file| is_within(file, ours.to_file.what())) else {
+        // SAFETY: The request was started, and is ours.
+        unsafe { bindings::xenbus_helper_file_disk_end(rq, table, EIO.to_errno()) };
+        return OK;
     };
-    // SAFETY: As above.
-    let room = unsafe { bindings::xenbus_helper_file_disk_room(rq) }.cast::<Room>();
-    // SAFETY: It is as many bytes as a `Room`, aligned to more than it needs.
-    unsafe {
-        room.write(Room {
-            to_file: Request::new(),
-            table,
-        });
-    }
-    // SAFETY: As above.
-    let to_file = unsafe { &raw mut (*room).to_file };
-    // SAFETY: The memory is the block layer's, which leaves it until the request is done.
-    unsafe { Request::submit(to_file, file, task_of(task), what, deep) };
+    // SAFETY: It is a request.
+    let task = task_of(unsafe { (*rq).cmd_flags });
+    // SAFETY: It was made with the request.
+    let to_file = unsafe { &raw mut (*pdu).to_file };
+    // SAFETY: It was filled in. The memory is the block layer's, which leaves it until the request is done.
+    unsafe { submit(to_file, file, task) };
     OK
 }
 
-fn task_of(task: u32) -> Task {
-    match task {
-        bindings::XENBUS_TASK_READ => Task::Read,
-        bindings::XENBUS_TASK_WRITE => Task::Write,
-        bindings::XENBUS_TASK_FLUSH => Task::Flush,
-        bindings::XENBUS_TASK_PUNCH => Task::Punch,
-        bindings::XENBUS_TASK_ZERO => Task::Zero,
+/// What the block layer asks for.
+fn task_of(flags: u32) -> Task {
+    let keep_blocks = flags & bindings::XENBUS_REQ_NOUNMAP != 0;
+    match flags & bindings::XENBUS_REQ_OP_MASK {
+        bindings::XENBUS_REQ_OP_READ => Task::Read,
+        bindings::XENBUS_REQ_OP_WRITE => Task::Write,
+        bindings::XENBUS_REQ_OP_FLUSH => Task::Flush,
+        bindings::XENBUS_REQ_OP_DISCARD => Task::Punch,
+        bindings::XENBUS_REQ_OP_WRITE_ZEROES if keep_blocks => Task::Zero,
+        bindings::XENBUS_REQ_OP_WRITE_ZEROES => Task::Punch,
         _ => Task::Unsupported,
     }
 }
 
-/// Whether the file can be asked: it may have become shorter than the disk a moment ago, and may be read-only.
-fn is_within(file: &File, task: Task, what: &bindings::xenbus_file_transfer) -> bool {
+/// Whether it lies in the file, which may have become shorter than the disk a moment ago.
+fn is_within(file: &File, what: &bindings::xenbus_file_transfer) -> bool {
     let end = what.pos.saturating_add(what.bytes.into());
-    end <= file.bytes() && (what.bytes == 0 || !task.writes() || file.writable())
+    what.bytes == 0 || end <= file.bytes()
 }
 
-impl Owner for Room {
+impl Owner for Pdu {
     unsafe fn done(request: *mut Request<Self>, result: Result) {
         // SAFETY: Required of the caller.
-        let room = unsafe { kernel::container_of!(request, Self, to_file) };
+        let pdu = unsafe { kernel::container_of!(request, Self, to_file) };
         // SAFETY: It is ours again.
-        let table = unsafe { (*room).table };
-        // SAFETY: The room came with a request.
-        let rq = unsafe { bindings::xenbus_helper_file_disk_request(room.cast()) };
+        let table = unsafe { (*pdu).table };
+        // SAFETY: It is a request's.
+        let rq = unsafe { bindings::xenbus_helper_file_disk_request(pdu.cast()) };
         let errno = result.map_or_else(Error::to_errno, |()| 0);
         // SAFETY: The request is ours, and done.
         unsafe { bindings::xenbus_helper_file_disk_end(rq, table, errno) };

@@ -4,8 +4,7 @@
 
 use super::{
     Io,
-    Operation,
-    SECTOR_SIZE, //
+    Operation, //
 };
 use crate::{
     bindings,
@@ -17,6 +16,7 @@ use crate::{
     },
 };
 use kernel::prelude::*;
+use xenbus_proto::blkif::SECTOR_SIZE;
 
 impl Operation {
     fn task(self) -> Task {
@@ -45,7 +45,7 @@ impl<T: Send + 'static> Io<T> {
     ) {
         // SAFETY: It is ours.
         let io = unsafe { &mut *raw };
-        let what = bindings::xenbus_file_transfer {
+        *io.to_file.what() = bindings::xenbus_file_transfer {
             table: io.vecs.as_ptr(),
             parts: io.vecs.len() as u32,
             bytes: io.bytes,
@@ -54,7 +54,7 @@ impl<T: Send + 'static> Io<T> {
         };
         // SAFETY: By the type invariant the parts are as many bytes, and stay while they are submitted; the disk stays,
         // too, as who submits owns it.
-        unsafe { Request::submit(&raw mut (*raw).to_file, file, operation.task(), what, false) };
+        unsafe { Request::submit(&raw mut (*raw).to_file, file, operation.task()) };
     }
 }
 

@@ -20,17 +20,23 @@ test_a_unit_says_what_it_is() {
     configure "$image"
     expect "${unit#/dev/vnd} 0x30000 $(stat -c '%Hd:%Ld %i' "$image") 4608 512/1/1/9 $image" "$(vnd get "$unit" -1)"
     expect 9 "$(sectors_of "$unit")"
+    expect "$image" "$(cat "$(backing_file)")"
     refuse ERANGE get "$unit" -1 "${#image}"
     mv "$image" "$image.new"
     [[ $(vnd get $control "${unit#/dev/vnd}" $((${#image} + 5))) == *" $image.new" ]]
+    expect "$image.new" "$(cat "$(backing_file)")"
     mv "$image.new" "$image"
     clear "$unit"
+    [ ! -e "$(backing_file)" ]
     make_image 4M
     configure "$image" hasgeom 1024/8/4/10
     [[ $(vnd get "$unit" -1) == *" 327680 1024/8/4/10 $image" ]]
     expect 640 "$(sectors_of "$unit")"
     expect 1024 "$(queue_limit "$unit" logical_block_size)"
 }
+
+# Where sysfs shows the name of the unit's file.
+backing_file() { echo "/sys/block/${unit#/dev/}/vnd/backing_file"; }
 
 test_a_name_is_what_the_program_means_by_it() {
     local here=$PWD
