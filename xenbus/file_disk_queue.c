@@ -171,8 +171,26 @@ struct bio_vec *xenbus_helper_file_disk_describe(struct request *rq, struct xenb
 	return NULL;
 }
 
+/* What the file system turns out not to have is not asked for again, until there is another file: no reason to complain. */
+static void give_up(struct request *rq)
+{
+	switch (req_op(rq)) {
+	case REQ_OP_DISCARD:
+		blk_queue_disable_discard(rq->q);
+		break;
+	case REQ_OP_WRITE_ZEROES:
+		blk_queue_disable_write_zeroes(rq->q);
+		break;
+	default:
+		return;
+	}
+	rq->rq_flags |= RQF_QUIET;
+}
+
 void xenbus_helper_file_disk_end(struct request *rq, struct bio_vec *table, int err)
 {
 	kfree(table);
+	if (err == -EOPNOTSUPP)
+		give_up(rq);
 	blk_mq_end_request(rq, errno_to_blk_status(err));
 }

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.." || exit
 . lib/vbd.sh
 . lib/devices.sh
 . lib/files.sh
+. lib/log.sh
 . lib/vnd.sh
 
 # Uses a new file system on a unit, and checks it.
@@ -129,6 +130,36 @@ test_a_file_on_btrfs_without_copies() {
     truncate -s 8M "$image"
     configure "$image"
     use_unit
+}
+
+# Makes an empty FAT16 of a disk of 64 MiB.
+make_fat() { # DEVICE
+    python3 -c 'import struct, sys
+disk = open(sys.argv[1], "r+b")
+sector, cluster, reserved, root, sectors, fat = 512, 8, 1, 512, 131072, 65
+shape = struct.pack("<HBHBHHBHHHII", sector, cluster, reserved, 1, root, 0, 0xF8, fat, 32, 2, 0, sectors)
+disk.write(b"\xeb\x3c\x90selftest" + shape + bytes(474) + b"\x55\xaa" + struct.pack("<HH", 0xFFF8, 0xFFFF))' "$1"
+}
+
+test_a_file_that_cannot_have_holes() {
+    make_null
+    make_fat "$null"
+    fs=$(mktemp -d /tmp/fs.XXXXXX)
+    at_end rmdir "$fs"
+    mount -t vfat "$null" "$fs"
+    at_end umount "$fs"
+    make_image 8M
+    configure "$image"
+    log_mark
+    dd if=/dev/urandom of="$unit" bs=1M count=8 oflag=direct
+    blkdiscard "$unit"
+    blkdiscard --zeroout --length 1M "$unit"
+    cmp --bytes 1M "$unit" /dev/zero
+    compare
+    # It is not asked for any more, and there was no need to complain.
+    expect 0 "$(queue_limit "$unit" discard_max_bytes)"
+    expect 0 "$(queue_limit "$unit" write_zeroes_max_bytes)"
+    expect_failure grep "dev ${unit#/dev/}" <(log_lines)
 }
 
 load_vnd
