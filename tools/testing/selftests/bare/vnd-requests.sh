@@ -175,5 +175,21 @@ test_disks_lie_on_each_other_three_high() {
     dd if=/dev/urandom of="$image" bs=1M count=4 conv=fsync
 }
 
+test_programs_find_a_file_system_on_a_unit_by_its_label() {
+    local link=/dev/disk/by-label/on-a-unit rules=/run/udev/rules.d
+    mkdir -p "$rules"
+    cp /src/udev/60-vnd.rules "$rules"
+    at_end rm "$rules/60-vnd.rules"
+    udevadm control --reload
+    make_files
+    configure "$image"
+    # From then on it notices.
+    udevadm settle
+    mkfs.ext4 -q -L on-a-unit "$unit"
+    patiently test "$link" -ef "$unit"
+    clear "$unit"
+    patiently test ! -e "$link"
+}
+
 load_vnd
 ktap_run
