@@ -122,6 +122,13 @@ impl<Ctx: device::DeviceContext> Device<Ctx> {
         unsafe { bindings::xenbus_helper_unregister(self.as_raw()) };
     }
 
+    /// Says that the directory is another device's now: the core writes no state there when it unbinds the driver.
+    pub fn set_vanished(&self) {
+        // SAFETY: By the type invariant the device is valid; the core sets this field to the same value, and reads it where
+        // an old value does no harm.
+        unsafe { (&raw mut (*self.as_raw()).vanished).write_volatile(true) };
+    }
+
     /// Tells the administrator why the device does not work: writes the error's number and the sentence to
     /// `error/<nodename>/error` in xenstore, where toolstacks look. Nobody looks for a device that is gone.
     pub fn report_error(&self, error: Error, sentence: fmt::Arguments<'_>) {

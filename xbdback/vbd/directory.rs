@@ -116,6 +116,7 @@ impl Vbd {
     /// never notices. Then its device has to go, for the new disk to get one.
     pub(super) fn lose_directory(&self) {
         self.leave_directory();
+        self.id.dev.set_vanished();
         self.lost.store(true, Relaxed);
         self.removing.store(true, Release);
     }

@@ -66,6 +66,9 @@ impl Vbd {
                 Ok(snapshot) => snapshot,
                 Err(ENODEV) => {
                     self.lose_directory();
+                    if self.finished.load(Acquire) {
+                        self.have_state_looked_at();
+                    }
                     continue;
                 }
                 // Xenstore does not answer, as when this domain goes down: leave everything as it is.
@@ -156,7 +159,7 @@ impl Vbd {
                     self.let_guest_close();
                 }
                 state.connection = None;
-                if state.renamed {
+                if state.renamed && !self.removing.load(Acquire) {
                     // The next connection is to another device: look again.
                     return Err(EAGAIN);
                 }
@@ -192,9 +195,10 @@ impl Vbd {
             let own = read_number(self.id.dev.nodename(), c"state");
             let (Ok(Some(3 | 4)), Ok(Some(_))) = (frontend, own) else {
                 // The kernel does not tell us its states any more.
-                let seen = Seen::NONE.with(frontend.ok().flatten().unwrap_or(0));
-                if seen.forgot() {
-                    self.deserted.store(true, Relaxed);
+                if let Ok(frontend) = frontend {
+                    if Seen::NONE.with(frontend.unwrap_or(0)).forgot() {
+                        self.deserted.store(true, Relaxed);
+                    }
                 }
                 return;
             };

@@ -66,7 +66,11 @@ test_unloaded_with_io_running_then_loaded_again() {
 
 test_a_frontend_that_is_idle_sees_the_driver_go() {
     make_loop 8
+    local other=$loop
+    make_loop 8
     vbd_attach 51712 "$loop"
+    # That it was to have another device then does not matter any more.
+    vbd_name_device 51712 "$other"
     timeout 60 rmmod xbdback
     expect 6 "$(vbd_state 51712)" "the backend's state"
     patiently frontend_is_closed

@@ -84,7 +84,18 @@ pub fn scenarios() -> Vec<Scenario> {
             "lifecycle/pages-granted-again-while-the-disk-closes",
             |bed| granted_again(bed, &[state::CLOSING, state::CLOSED]),
         ),
-        Scenario::once("lifecycle/replaced-with-32-in-flight", replaced),
+        Scenario::once("lifecycle/replaced-with-32-in-flight", |bed| {
+            replaced(bed, |_| Ok(()))
+        }),
+        Scenario::once("lifecycle/replaced-while-the-disk-closes", |bed| {
+            replaced(bed, |frontend| {
+                frontend.vbd.set_backend("online", "0")?;
+                frontend.vbd.set_state(state::CLOSED)?;
+                // The backend waits for the disk now.
+                sleep(DELAY / 10);
+                Ok(())
+            })
+        }),
         Scenario::once("lifecycle/reconnected-25-times", |bed| reconnect(bed, 25)),
         Scenario::once("lifecycle/attached-and-detached-25-times", |bed| {
             (0..25).try_for_each(|_| bed.expect_attachable())
@@ -164,7 +175,7 @@ fn granted_again(bed: &Bed, states: &[u32]) -> Result<()> {
 }
 
 /// Another disk takes the place of one in use, in a transaction: there is no time at which its directory is gone.
-fn replaced(bed: &Bed) -> Result<()> {
+fn replaced(bed: &Bed, first: fn(&Frontend) -> Result<()>) -> Result<()> {
     if bed.peer == Peer::XenBlkback {
         return Err(Skip("xen-blkback never learns of it".to_owned()).into());
     }
@@ -172,6 +183,7 @@ fn replaced(bed: &Bed) -> Result<()> {
     let mut frontend = bed.attach_spec(&slow_spec(bed, &slow))?;
     for _ in 0..3 {
         traffic::post(&mut frontend, Features::NONE.requests())?;
+        first(&frontend)?;
         frontend.vbd.replace(&Spec {
             handle: frontend.vbd.handle(),
             ..slow_spec(bed, &slow)
