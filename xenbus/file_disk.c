@@ -4,8 +4,9 @@
  * and what sysfs shows in file_disk_sysfs.c.
  *
  * A disk is made, shown, given a file and freed of it by turns, and deleted; blk/file_disk.rs calls all of this for a
- * disk under the lock of its unit. Below that come xenbus_file_disk_serving, then a stopped queue; and, apart from
- * these, the block layer's open_mutex, under which it calls us.
+ * disk under the lock of its unit. Below that come xenbus_file_disk_serving and a stopped queue, in either order: a queue
+ * is stopped under that lock only while nobody serves its requests, and nothing is done under it that needs I/O. Apart
+ * from these there is the block layer's open_mutex, under which it calls us.
  */
 
 #include <linux/blk-mq.h>

@@ -20,7 +20,7 @@ test_both_are_whole_after_a_power_cut_at_any_flush() {
     cut_power 8 is_whole_below
 }
 
-test_so_they_are_through_the_page_cache() {
+test_both_are_whole_through_the_page_cache() {
     make_logged_image
     configure "$image" fileio
     fill_synced "$unit" 15

@@ -241,8 +241,8 @@ test_many_cycles_keep_no_memory() {
     cycles $((60 * SCALE))
     weigh_kernel
     echo "slab: $((slab - slab_before)) KiB more"
-    # The tags of one disk are some hundred. Each processor keeps a little of everything.
-    [ $((slab - slab_before)) -lt $((240 * SCALE)) ]
+    # The tags of one disk are some hundred. Each processor keeps a little of everything, but not each time.
+    [ $((slab - slab_before)) -lt $((64 * $(nproc) + 30 * SCALE)) ]
 }
 
 # In one process: a request is much quicker than an interpreter.

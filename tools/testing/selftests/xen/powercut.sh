@@ -32,7 +32,7 @@ test_a_disk_that_is_not_flushed_is_found_out() {
     expect_failure cut_power 25 is_whole
 }
 
-test_so_it_is_on_a_file() {
+test_ext4_on_a_file_is_whole_after_a_power_cut_at_any_flush() {
     [ "$backend" = xbdback ] || skip "$backend serves no files"
     make_logged_image
     vbd_attach 51712 "$image"
