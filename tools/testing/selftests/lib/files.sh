@@ -15,7 +15,7 @@ make_fs() {
 make_tmpfs() {
     fs=$(mktemp -d /tmp/fs.XXXXXX)
     at_end rmdir "$fs"
-    mount -t tmpfs none "$fs"
+    mount -t tmpfs memory "$fs"
     at_end umount "$fs"
 }
 
