@@ -12,7 +12,13 @@ use crate::{
 use kernel::{
     prelude::*,
     str::CString,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            ordering::Full,
+            AtomicFlag, //
+        },
+        Arc, //
+    },
 };
 use xenbus::watch::{
     Watch,
@@ -22,8 +28,8 @@ use xenbus_proto::message::Message;
 
 /// The watches of one disk, until they are dropped.
 pub(crate) struct Watches {
-    _device: Pin<KBox<Watch<DeviceNamed>>>,
-    _path: Pin<KBox<Watch<DeviceNamed>>>,
+    _number: Pin<KBox<Watch<NumberWritten>>>,
+    _path: Pin<KBox<Watch<PathWritten>>>,
     _state: Pin<KBox<Watch<StateWritten>>>,
 }
 
@@ -31,8 +37,8 @@ impl Watches {
     /// Watches the nodes of `vbd`.
     pub(crate) fn new(vbd: &Arc<Vbd>) -> Result<Self> {
         Ok(Self {
-            _device: watch(vbd, "physical-device", DeviceNamed(vbd.clone()))?,
-            _path: watch(vbd, "physical-device-path", DeviceNamed(vbd.clone()))?,
+            _number: watch(vbd, "physical-device", NumberWritten::new(vbd))?,
+            _path: watch(vbd, "physical-device-path", PathWritten(vbd.clone()))?,
             _state: watch(vbd, "state", StateWritten(vbd.clone()))?,
         })
     }
@@ -49,10 +55,35 @@ fn watch<W: Watcher>(vbd: &Vbd, node: &str, watcher: W) -> Result<Pin<KBox<Watch
     })
 }
 
-/// `physical-device` or `physical-device-path` was written.
-struct DeviceNamed(Arc<Vbd>);
+/// `physical-device` was written.
+struct NumberWritten {
+    vbd: Arc<Vbd>,
+    begun: AtomicFlag,
+}
 
-impl Watcher for DeviceNamed {
+impl NumberWritten {
+    fn new(vbd: &Arc<Vbd>) -> Self {
+        Self {
+            vbd: vbd.clone(),
+            begun: AtomicFlag::new(false),
+        }
+    }
+}
+
+impl Watcher for NumberWritten {
+    fn changed(&self) {
+        // The call for the beginning is left to the watch that is made next, whose own comes after this one: a device that
+        // cannot be opened would be tried twice, and complained of twice.
+        if self.begun.xchg(true, Full) {
+            self.vbd.device_was_named();
+        }
+    }
+}
+
+/// `physical-device-path` was written.
+struct PathWritten(Arc<Vbd>);
+
+impl Watcher for PathWritten {
     fn changed(&self) {
         self.0.device_was_named();
     }
