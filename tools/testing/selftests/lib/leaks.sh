@@ -44,8 +44,9 @@ weigh_kernel() {
         sleep 0.2
     done
     slab=$(awk '/^Slab:/ { print $2 }' /proc/meminfo)
+    # What each processor keeps for itself is free as well, page by page.
     memory=$(awk '/^(MemFree|Buffers|Cached|AnonPages|SwapCached):/ { sum += $2 } /^MemTotal:/ { all = $2 }
-        END { print all - sum }' /proc/meminfo)
+        /^ +count:/ { sum += 4 * $2 } END { print all - sum }' /proc/meminfo /proc/zoneinfo)
 }
 
 # Prints what is left of disks and guests, one line each; nothing when all is clean.
