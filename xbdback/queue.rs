@@ -101,8 +101,8 @@ impl Signals {
         self.stop.load(Relaxed) || self.deserted()
     }
 
-    /// Whether the guest has forgotten its requests: then its pages must be left alone, and nothing may be made of
-    /// what stands in them.
+    /// Whether the guest has forgotten its requests: then their pages must be left alone, and nothing may be made of
+    /// what stands in them. It may still wait for their answers.
     pub(crate) fn deserted(&self) -> bool {
         self.deserted.load(Relaxed)
     }
