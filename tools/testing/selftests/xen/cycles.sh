@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.." || exit
 . lib/leaks.sh
 . lib/client.sh
 
-cycles=${CYCLES:-$((100 * SCALE))} kills=${KILLS:-$((200 * SCALE))} ends=${ENDS:-$((60 * SCALE))}
+cycles=${CYCLES:-$((60 * SCALE))} kills=${KILLS:-$((120 * SCALE))} ends=${ENDS:-$((45 * SCALE))}
 # Kilobytes that each may grow by itself.
 slab_noise=64 memory_noise=3072
 
