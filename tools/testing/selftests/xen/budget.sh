@@ -19,7 +19,8 @@ attach_large() { client_attach "$1" "$null" --mode 'w!' --queues 4 --order 4; }
 expect_refusal() { # REASON
     local said
     log_said=$(dmesg | grep -cF "$1" || :)
-    if said=$("$client" attach --handle 51728 --device "$null" --mode 'w!' --queues 4 --order 4 2>&1 </dev/null); then
+    # It waits in vain: not longer because the machine is slow.
+    if said=$(PATIENCE=1 "$client" attach --handle 51728 --device "$null" --mode 'w!' --queues 4 --order 4 2>&1 </dev/null); then
         fail "a second disk was connected: $said"
     fi
     echo "$said"
