@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # vnconfig(8) with the driver it is for: what it does, prints, and refuses.
+# timeout: 180
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

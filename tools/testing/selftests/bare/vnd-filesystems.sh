@@ -144,10 +144,7 @@ disk.write(b"\xeb\x3c\x90selftest" + shape + bytes(474) + b"\x55\xaa" + struct.p
 test_a_file_that_cannot_have_holes() {
     make_null
     make_fat "$null"
-    fs=$(mktemp -d /tmp/fs.XXXXXX)
-    at_end rmdir "$fs"
-    mount -t vfat "$null" "$fs"
-    at_end umount "$fs"
+    mount_fs vfat "$null"
     make_image 8M
     configure "$image"
     log_mark

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Many units of vnd(4) at once.
+# timeout: 240
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

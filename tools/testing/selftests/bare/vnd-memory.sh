@@ -14,11 +14,8 @@ cd "$(dirname "$0")/.." || exit
 make_full_image() { # MIB
     make_null size=$(($1 + 48))
     dd if=/dev/zero of="$null" bs=1M oflag=direct 2>/dev/null || :
-    fs=$(mktemp -d /tmp/fs.XXXXXX)
-    at_end rmdir "$fs"
     mkfs.ext4 -q -E nodiscard "$null"
-    mount "$null" "$fs"
-    at_end umount "$fs"
+    mount_fs ext4 "$null"
     image=$fs/image
     dd if=/dev/zero of="$image" bs=1M count="$1" conv=fsync
 }

@@ -174,13 +174,8 @@ END
 }
 
 test_what_was_flushed_survives_a_power_cut() {
-    make_null size=256 cache_size=64
-    mkfs.ext4 -q "$null"
-    fs=$(mktemp -d /tmp/fs.XXXXXX)
-    at_end rmdir "$fs"
-    mount "$null" "$fs"
-    image=$fs/image
-    truncate -s 8M "$image"
+    make_ext4 cache_size=64
+    make_image 8M
     configure "$image"
     head -c 2M /dev/urandom >/tmp/flushed
     at_end rm -f /tmp/flushed
@@ -190,7 +185,6 @@ test_what_was_flushed_survives_a_power_cut() {
     umount "$fs"
     echo 1 >"$null_attributes/power"
     mount "$null" "$fs"
-    at_end umount "$fs"
     cmp --bytes 2M /tmp/flushed "$image"
 }
 

@@ -22,7 +22,7 @@ make_dm() {
 }
 
 # Whether nobody has claimed a device.
-is_free() { python3 -c 'import os, sys; os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)' "$1" 2>/dev/null; }
+is_free() { perl -MFcntl -e 'sysopen(my $disk, shift, O_RDWR | O_EXCL) or exit 1' "$1"; }
 
 sectors_of() { blockdev --getsz "$1"; }
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Guests that read and write 512 bytes are served on devices with blocks of 4096 bytes, or refused as configured (R31).
+# timeout: 180
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

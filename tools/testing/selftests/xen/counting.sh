@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What a disk does is counted, measured and traced.
+# timeout: 180
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

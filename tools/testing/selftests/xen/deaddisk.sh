@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A disk that does not answer holds up nothing but itself (R12, R20).
+# timeout: 180
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

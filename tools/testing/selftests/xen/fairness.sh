@@ -7,7 +7,7 @@
 #     tools/testing/vm/xen-run --icount tools/testing/selftests/run MACHINE='xen icount' xen/fairness.sh
 #
 # machine: icount
-# timeout: 600
+# timeout: 180
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

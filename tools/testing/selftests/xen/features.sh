@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What the two ends can agree on is used when both want it and only then, and the data is right in every combination.
-# timeout: 240
+# timeout: 180
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

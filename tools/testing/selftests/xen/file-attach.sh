@@ -7,7 +7,7 @@
 #     tools/testing/vm/xen-run --icount tools/testing/selftests/run MACHINE='xen icount' DISKS=50 xen/file-attach.sh
 #
 # machine: icount
-# timeout: 300
+# timeout: 120
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Many disks on files at once.
+# timeout: 240
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

@@ -201,13 +201,9 @@ test_a_full_file_system_fails_what_it_cannot_write() {
 }
 
 test_what_was_flushed_survives_a_power_cut() {
-    make_null size=256 cache_size=64
-    "mkfs.ext4" -q "$null"
-    fs=$(mktemp -d /tmp/fs.XXXXXX)
-    at_end rmdir "$fs"
-    mount "$null" "$fs"
-    truncate -s 8M "$fs/image"
-    vbd_attach "$handle" "$fs/image"
+    make_ext4 cache_size=64
+    make_image 8M
+    vbd_attach "$handle" "$image"
     head -c 2M /dev/urandom >/tmp/flushed
     at_end rm -f /tmp/flushed
     dd if=/tmp/flushed of=/dev/xvda bs=64k iflag=fullblock oflag=direct conv=fsync
@@ -216,8 +212,7 @@ test_what_was_flushed_survives_a_power_cut() {
     umount "$fs"
     echo 1 >"$null_attributes/power"
     mount "$null" "$fs"
-    at_end umount "$fs"
-    cmp --bytes 2M /tmp/flushed "$fs/image"
+    cmp --bytes 2M /tmp/flushed "$image"
 }
 
 test_a_swap_file_in_use_is_refused() {
@@ -259,10 +254,7 @@ test_requests_of_512_bytes_where_blocks_have_4096() {
 }
 
 test_a_file_system_without_direct_access_or_starting() {
-    fs=$(mktemp -d /tmp/fs.XXXXXX)
-    at_end rmdir "$fs"
-    mount -t tmpfs none "$fs"
-    at_end umount "$fs"
+    make_tmpfs
     make_image 8M
     attach "$image"
     fio_verify --size=8M

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Flushes are offered when the device has a volatile cache, and only then; each one reaches it (R32).
+# timeout: 120
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

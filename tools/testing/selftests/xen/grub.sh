@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # GRUB's own driver for Xen disks, written from the protocol's description: it reads and writes.
+# timeout: 120
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

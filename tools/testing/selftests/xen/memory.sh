@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What an idle disk costs the machine that serves it: no more than Documentation/architecture.rst says.
+# timeout: 180
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

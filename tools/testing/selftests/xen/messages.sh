@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The three messages of xbdback(4), word for word, and the sentences in xenstore.
+# timeout: 240
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

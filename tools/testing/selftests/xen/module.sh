@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The driver comes and goes while disks are there and in use (R36).
+# timeout: 240
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

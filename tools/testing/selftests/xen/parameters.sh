@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The module's parameters can be set when it is loaded and later, and never to what makes no sense.
+# timeout: 120
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A disk of mode r is read and never written (R23), and readers share a device.
+# timeout: 240
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

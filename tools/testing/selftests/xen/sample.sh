@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The sample driver, samples/xenbus_sample.rs: what a driver on the xenbus crate gets to see.
+# timeout: 120
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # A guest sees the sector sizes and the size of its disk's device, also when that changes while it uses it (R31).
+# timeout: 180
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # What a disk shows of itself is there while the driver has it, and can be read whatever happens (R27).
+# timeout: 240
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh
@@ -50,7 +51,7 @@ read_all() {
 test_files_can_be_read_while_disks_come_and_go() {
     local readers=()
     make_loop 4
-    for _ in 1 2 3 4; do
+    for _ in 1 2; do
         read_all >/dev/null 2>&1 &
         readers+=($!)
         at_end kill $!

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # xl and its stock scripts with our backend: phy: disks attached and detached.
+# timeout: 180
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh

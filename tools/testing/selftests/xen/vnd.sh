@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Disks of guests on units of vnd(4), and files that both could serve.
+# timeout: 180
 
 cd "$(dirname "$0")/.." || exit
 . lib/ktap.sh
