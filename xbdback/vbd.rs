@@ -273,6 +273,10 @@ impl WorkItem for Vbd {
 
     fn run(this: Arc<Self>) {
         this.reconcile(&mut this.state.lock());
+        if this.finished.load(Acquire) && this.lost.load(Relaxed) {
+            // For the kernel, or us, to take the device off the bus: see `state_was_written`.
+            this.have_state_looked_at();
+        }
     }
 }
 

@@ -66,9 +66,6 @@ impl Vbd {
                 Ok(snapshot) => snapshot,
                 Err(ENODEV) => {
                     self.lose_directory();
-                    if self.finished.load(Acquire) {
-                        self.have_state_looked_at();
-                    }
                     continue;
                 }
                 // Xenstore does not answer, as when this domain goes down: leave everything as it is.
@@ -175,9 +172,6 @@ impl Vbd {
             Action::Finish => {
                 waiting::forget(self);
                 self.finished.store(true, Release);
-                if self.lost.load(Relaxed) {
-                    self.have_state_looked_at();
-                }
             }
             Action::Complain(number) => self.log.lock().say(&Message::InvalidFrontendState {
                 path: self.id.dev.nodename().to_bytes(),
