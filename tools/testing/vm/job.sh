@@ -20,11 +20,12 @@ unpack_copied_files() {
 
 # The output goes through a pipe, not straight to the share, so that a job may reopen /dev/stderr.
 # A daemon which the job leaves behind may hold the pipe open: it gets two seconds, then is ignored.
+# In the C locale: any other is a dozen files of the host's for every process, a third of what it takes to start one.
 run_job() {
 	local relay status
 	exec 3> >(exec cat >"$log/output")
 	relay=$!
-	setsid --wait "$@" <"/dev/null" >&3 2>&3 3>&-
+	LC_ALL=C setsid --wait "$@" <"/dev/null" >&3 2>&3 3>&-
 	status=$?
 	exec 3>&-
 	timeout 2 tail --pid="$relay" --sleep-interval=0.05 -f /dev/null
