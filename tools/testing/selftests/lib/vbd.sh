@@ -3,10 +3,10 @@
 # Disks of dom0 served by dom0, made by writing xenstore as a toolstack does.
 #
 # A disk has a handle, its number: 51712 is xvda, 51728 xvdb, and so on by 16. Frontends are found by
-# xen-blkfront when it is loaded. To be sourced, from the folder above.
+# xen-blkfront when it is loaded. To be sourced.
 
 # shellcheck source=tools/testing/vm/pause.sh
-. ../vm/pause.sh
+. "${BASH_SOURCE[0]%/*}/../../vm/pause.sh"
 
 readonly vbd_backends=/local/domain/0/backend/vbd/0 vbd_frontends=/local/domain/0/device/vbd
 
