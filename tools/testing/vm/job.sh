@@ -18,6 +18,9 @@ unpack_copied_files() {
 	tar --extract --ignore-zeros --keep-directory-symlink --file="$run/files.tar" --directory=/
 }
 
+# Linux may set a timer whenever it changes tasks, and an emulator asks the host for each: it need not here.
+spare_timers() { echo NO_HRTICK >/sys/kernel/debug/sched/features || :; }
+
 # The output goes through a pipe, not straight to the share, so that a job may reopen /dev/stderr.
 # A daemon which the job leaves behind may hold the pipe open: it gets two seconds, then is ignored.
 # In the C locale: any other is a dozen files of the host's for every process, a third of what it takes to start one.

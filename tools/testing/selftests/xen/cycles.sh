@@ -10,9 +10,9 @@ cd "$(dirname "$0")/.." || exit
 . lib/leaks.sh
 . lib/client.sh
 
-cycles=${CYCLES:-$((60 * SCALE))} kills=${KILLS:-$((120 * SCALE))} ends=${ENDS:-$((45 * SCALE))}
+cycles=${CYCLES:-$((48 * SCALE))} kills=${KILLS:-$((60 * SCALE))} ends=${ENDS:-$((30 * SCALE))}
 # Kilobytes that each may grow by itself.
-slab_noise=64 memory_noise=3072
+slab_noise=64 memory_noise=1024
 
 cycle() { # DEVICE COUNT
     for _ in $(seq "$2"); do
