@@ -79,7 +79,7 @@ impl Backing {
         let what = match What::read(path) {
             Ok(what) => what,
             Err(Unnamed::NotYet) => return Ok(None),
-            Err(Unnamed::Failed(error)) => return Err(error),
+            Err(Unnamed::Failed(error)) => return Err(gave_up(id, error)),
             Err(Unnamed::Invalid(node)) => {
                 report(id, EINVAL, &Problem::InvalidDevice { node: &node });
                 return Err(EINVAL);
@@ -92,12 +92,13 @@ impl Backing {
         let mode = read_mode(id)?;
         let disk = open(&what, mode).map_err(|refusal| cannot_open(id, &what, &refusal))?;
 
+        let no_memory = |_| gave_up(id, ENOMEM);
         let opened = Opened {
-            named: Arc::new(Named { what, mode }, GFP_KERNEL)?,
+            named: Arc::new(Named { what, mode }, GFP_KERNEL).map_err(no_memory)?,
             way: disk.file().map(File::way),
         };
         let backing = Self {
-            disk: Arc::new(disk, GFP_KERNEL)?,
+            disk: Arc::new(disk, GFP_KERNEL).map_err(no_memory)?,
             opened,
             cdrom: is_cdrom(&id.frontend),
             discard_enabled: is_discard_enabled(path),
@@ -204,6 +205,17 @@ fn open(what: &What, mode: Mode) -> Result<Disk, Refusal> {
             Ok(Disk::File(file.uncompressed()?))
         }
     }
+}
+
+/// Says why nothing could be tried, or kept, and returns the error number: nobody tries again by himself.
+fn gave_up(id: &Identity, error: Error) -> Error {
+    let errno = errno(error);
+    let device = b"it";
+    match error == ENOMEM {
+        true => report(id, error, &Problem::OutOfMemory),
+        false => report(id, error, &Problem::CannotOpen { device, errno }),
+    }
+    error
 }
 
 /// Says why, and returns the error number.
