@@ -2,6 +2,11 @@
 
 //! A file becomes a unit's disk, or no longer is.
 
+use std::io::{
+    self,
+    Write, //
+};
+
 use anyhow::Result;
 use vnd_proto::ioctl::{
     flags,
@@ -30,7 +35,8 @@ pub fn configure(options: &Configure) -> Result<()> {
     )?;
     if options.verbose {
         let using = geom.map_or(String::new(), |geom| format!(" using geometry {geom}"));
-        println!("{node}: {bytes} bytes on {}{using}", options.file.display());
+        let file = options.file.display();
+        writeln!(io::stdout(), "{node}: {bytes} bytes on {file}{using}")?;
     }
     Ok(())
 }
@@ -60,7 +66,7 @@ pub fn unconfigure(options: &Unconfigure) -> Result<()> {
     let device = Device::open(&Unit::parse(&options.unit))?;
     device.clear(if options.force { flags::FORCE } else { 0 })?;
     if options.verbose {
-        println!("{}: cleared", device.node().display());
+        writeln!(io::stdout(), "{}: cleared", device.node().display())?;
     }
     Ok(())
 }
