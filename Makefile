@@ -38,13 +38,13 @@ shell: ## boot Xen and a dom0 with the modules, for you to type in
 ## To test it
 
 .PHONY: check soak bench
-check: ## run all tests, the last line counts them; ONLY=… for some of them
+check: ## run all tests, in 20 minutes, the last line counts them; ONLY=… for some of them
 	@tools/testing/check $(ONLY)
 
 soak: ## run the same tests with larger counts
 	@tools/testing/check --soak $(ONLY)
 
-bench: ## compare with xen-blkback and loop; QUICK=1: a few jobs, PROFILE=1: the functions that cost most
+bench: ## compare with xen-blkback and loop, in 15 minutes; QUICK=1: a few jobs, PROFILE=1: the functions that cost most
 	@tools/testing/bench/run $(if $(QUICK),--quick) $(bench-profile)
 	$(if $(QUICK),,@tools/testing/bench/run --job-file tools/testing/bench/file-jobs --name file $(bench-profile))
 	$(if $(QUICK),,@tools/testing/bench/run-vnd $(bench-profile))

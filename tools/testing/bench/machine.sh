@@ -42,6 +42,7 @@ prepare_count() {
 #
 # What the machine has in memory changes what its timers meet: it gets no more than it needs.
 count_in_dom0() { # PROCESSORS-OF-THE-MACHINE WORDS-IN-MEMORY SCRIPT ARG…
+    say "measuring: some minutes in which nothing is said"
     TERM=linux "$bench/../vm/xen-run" --icount --smp "$1" --timeout 7200 --plugin "$build/count.so" \
         --in-memory "/src/tools/testing/vm /src/build/bench/mark $2" \
         --xen-args 'dom0_max_vcpus=1 dom0_vcpus_pin' --keep-log "$build/log" \
