@@ -240,30 +240,32 @@ EXPORT_SYMBOL_GPL(xenbus_helper_file_end_write);
 /* Transfers all of it, and waits as long as it takes. */
 int xenbus_helper_file_transfer(struct file *file, const struct xenbus_file_transfer *what)
 {
-	loff_t pos = what->pos;
 	struct iov_iter iter;
 	struct kiocb iocb;
-	long done = 0;
+	size_t done = 0;
+	long result = 0;
 
-	iter = memory(what);
 	if (what->write)
 		file_start_write(file);
-	while (iov_iter_count(&iter)) {
+	while (done < what->bytes) {
 		iocb = (struct kiocb){
 			.ki_filp = file,
-			.ki_pos = pos,
-			.ki_flags = transfer_flags(what, pos, iov_iter_count(&iter)),
+			.ki_pos = what->pos + done,
+			.ki_flags = transfer_flags(what, what->pos + done, what->bytes - done),
 			.ki_ioprio = what->ioprio,
 		};
-		done = transfer(&iocb, &iter);
-		if (done <= 0)
+		/* Only the result counts: a file system that fails may have gone through all of the memory. */
+		iter = memory(what);
+		iov_iter_advance(&iter, done);
+		result = transfer(&iocb, &iter);
+		if (result <= 0)
 			break;
-		pos += done;
+		done += result;
 	}
 	if (what->write)
 		file_end_write(file);
 	/* The file may have become shorter. */
-	return iov_iter_count(&iter) ? (done ?: -EIO) : 0;
+	return done < what->bytes ? (result ?: -EIO) : 0;
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_file_transfer);
 

@@ -134,6 +134,24 @@ test_a_full_file_system_fails_what_it_cannot_write() {
     compare
 }
 
+test_what_the_disk_below_fails_is_an_error_for_a_helper_too() {
+    local blocks
+    make_ext4
+    make_image 1M
+    fallocate -l 1M "$image"
+    blocks=$(filefrag -b512 -v "$image" | sed -n 's/^ *0:[^:]*: *\([0-9]*\)\.\. *\([0-9]*\):.*/\1-\2/p')
+    configure "$image"
+    # Not yet written, so the file system has to note more than the data.
+    echo "+$blocks" >"$null_attributes/badblocks"
+    expect_failure dd if=/dev/zero of="$unit" bs=64k count=1 oflag=direct
+    echo "-$blocks" >"$null_attributes/badblocks"
+    dd if=/dev/zero of="$unit" bs=1M count=1 oflag=direct
+    # Where the blocks are is not in memory any more.
+    echo "+$blocks" >"$null_attributes/badblocks"
+    echo 2 >/proc/sys/vm/drop_caches
+    expect_failure dd if="$unit" of=/dev/null bs=64k count=1 iflag=direct
+}
+
 test_a_file_grows_and_shrinks_under_load() {
     make_ext4
     make_image 8M
