@@ -175,6 +175,29 @@ test_disks_lie_on_each_other_three_high() {
     dd if=/dev/urandom of="$image" bs=1M count=4 conv=fsync
 }
 
+test_programs_hear_of_a_unit_and_its_partitions() {
+    local heard=/tmp/heard
+    make_files 64M
+    partition "$image"
+    unit=/dev/vnd$(vnd add -1)
+    at_end clear_by_force "$unit"
+    udevadm monitor --kernel --property --subsystem-match=block >"$heard" &
+    at_end rm "$heard"
+    at_end kill $!
+    patiently grep -q '^KERNEL' "$heard"
+    vnd set "$unit" "$image"
+    truncate -s 80M "$image"
+    patiently size_is 163840
+    clear "$unit"
+    patiently grep -q "remove .*/block/${unit#/dev/} " "$heard"
+    expect "add p1 add p2 resize remove p1 remove p2 remove" "$(news <"$heard")"
+}
+
+# Of the kernel's words to udev: what comes and goes, of the unit, and changes of its size.
+news() {
+    sed -n "s#^KERNEL[^ ]* \(add\|remove\) .*/${unit#/dev/}\(p[0-9]*\)\? (block)#\1 \2#p; s/^RESIZE=1/resize/p" | xargs
+}
+
 test_programs_find_a_file_system_on_a_unit_by_its_label() {
     local link=/dev/disk/by-label/on-a-unit rules=/run/udev/rules.d
     mkdir -p "$rules"

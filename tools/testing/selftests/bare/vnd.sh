@@ -86,14 +86,6 @@ test_a_file_system_with_partitions_and_its_check() {
     diff -r --exclude=lost+found /src/xenbus /tmp/above
 }
 
-# Gives a file a partition of 32 MiB, and one of 16.
-partition() { # FILE
-    python3 -c 'import struct, sys
-entry = lambda start, count: struct.pack("<8BII", 0, 0, 0, 0, 0x83, 0, 0, 0, start, count)
-sys.stdout.buffer.write(bytes(446) + entry(2048, 65536) + entry(67584, 32768) + bytes(32) + b"\x55\xaa")' |
-        dd of="$1" conv=notrunc status=none
-}
-
 # A file system above, and one below, each with a journal: neither takes the other's transactions for its own.
 test_journals_above_and_below() {
     make_ext4
@@ -167,8 +159,6 @@ test_a_file_grows_and_shrinks_under_load() {
     expect_failure dd if=/dev/zero of="$unit" bs=4k seek=1024 count=1 oflag=direct
     compare
 }
-
-size_is() { [ "$(sectors_of "$unit")" = "$1" ]; }
 
 test_the_page_cache_of_the_file_says_the_same() {
     make_ext4

@@ -42,3 +42,13 @@ fio_verify() { # OPTION…
 # Fails unless the disk and the file have the same contents.
 # shellcheck disable=SC2154 # make_image sets it
 compare() { cmp "$image" "$unit"; }
+
+# Gives a file a partition of 32 MiB, and one of 16.
+partition() { # FILE
+    python3 -c 'import struct, sys
+entry = lambda start, count: struct.pack("<8BII", 0, 0, 0, 0, 0x83, 0, 0, 0, start, count)
+sys.stdout.buffer.write(bytes(446) + entry(2048, 65536) + entry(67584, 32768) + bytes(32) + b"\x55\xaa")' |
+        dd of="$1" conv=notrunc status=none
+}
+
+size_is() { [ "$(sectors_of "$unit")" = "$1" ]; }
