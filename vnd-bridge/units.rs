@@ -143,9 +143,10 @@ pub(crate) fn make(number: u32, stay: Stay) -> Result {
 /// `EEXIST` when there is one that is not about to go.
 pub(crate) fn add(number: u32) -> Result<u32> {
     match make(number, Stay::Wanted) {
-        Err(error) if error == EEXIST => match find(number)? {
-            Some(unit) if unit.take_if_leaving() => Ok(number),
-            _ => Err(EEXIST),
+        Err(error) if error == EEXIST => match find(number) {
+            Ok(Some(unit)) if unit.take_if_leaving() => Ok(number),
+            // One that was just going has gone meanwhile.
+            _ => make(number, Stay::Wanted).map(|()| number),
         },
         result => result.map(|()| number),
     }
