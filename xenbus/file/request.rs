@@ -260,7 +260,7 @@ impl<O: Owner> Request<O> {
         // SAFETY: As above.
         let this = unsafe { Self::of(raw) };
         // SAFETY: Ended below, by the same thread.
-        let flags = unsafe { bindings::xenbus_helper_file_work_begin(&raw const (*this).what) };
+        let flags = unsafe { bindings::xenbus_helper_file_work_begin() };
         // SAFETY: It was handed over with the work.
         let result = unsafe { (*this).perform() };
         // SAFETY: Begun above.
