@@ -50,6 +50,15 @@ test_a_unit_is_configured_listed_and_cleared_under_both_names() {
     says "" vnconfig -u /dev/vnd0
 }
 
+test_a_unit_that_has_just_been_cleared_is_configured_again() {
+    make_file 4M
+    at_end end vnd0
+    for _ in {1..20}; do
+        vnconfig vnd0 "$image"
+        vnconfig -u vnd0
+    done
+}
+
 test_the_list_has_four_lines_or_as_many_as_are_asked_for() {
     make_file 4M
     at_end end vnd2
