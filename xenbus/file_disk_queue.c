@@ -152,9 +152,12 @@ struct bio_vec *xenbus_helper_file_disk_describe(struct request *rq, struct xenb
 {
 	struct bio *bio = rq->bio;
 
-	what->pos = (u64)blk_rq_pos(rq) << SECTOR_SHIFT;
-	what->bytes = blk_rq_bytes(rq);
-	what->ioprio = req_get_ioprio(rq);
+	/* All of it: the request before this one has left its own. */
+	*what = (struct xenbus_file_transfer){
+		.pos = (u64)blk_rq_pos(rq) << SECTOR_SHIFT,
+		.bytes = blk_rq_bytes(rq),
+		.ioprio = req_get_ioprio(rq),
+	};
 	if (!bio_has_data(bio))
 		return NULL;
 	if (bio != rq->biotail) {

@@ -86,6 +86,17 @@ test_a_file_system_with_partitions_and_its_check() {
     diff -r --exclude=lost+found /src/xenbus /tmp/above
 }
 
+# A large page is parted where a request may have no more. In the place of such a part, which begins in the middle of its
+# page, comes a request of several small ones, which begins at the beginning.
+test_requests_of_parts_of_pages_and_of_several_pages() {
+    make_ext4
+    make_image 32M
+    configure "$image"
+    for _ in {1..8}; do dd if=/dev/zero of="$unit" bs=32M count=1 iflag=fullblock oflag=direct; done
+    fio_verify --rw=write --bsrange=4k-4k --size=8M --iodepth_batch=32 --iodepth_batch_complete_min=32
+    compare
+}
+
 # A file system above, and one below, each with a journal: neither takes the other's transactions for its own.
 test_journals_above_and_below() {
     make_ext4
