@@ -23,7 +23,7 @@ spare_timers() { echo NO_HRTICK >/sys/kernel/debug/sched/features || :; }
 
 # The output goes through a pipe, not straight to the share, so that a job may reopen /dev/stderr.
 # A daemon which the job leaves behind may hold the pipe open: it gets two seconds, then is ignored.
-# In the C locale: any other is a dozen files of the host's for every process, a third of what it takes to start one.
+# In the C locale: any other is a dozen files of the host's for every process, a fifth of what a test takes.
 run_job() {
 	local relay status
 	exec 3> >(exec cat >"$log/output")
