@@ -14,6 +14,7 @@
 #include <linux/kdev_t.h>
 #include <linux/namei.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/stat.h>
 #include <linux/uio.h>
 
@@ -186,10 +187,17 @@ static struct iov_iter memory(const struct xenbus_file_transfer *what)
 	return iter;
 }
 
-/* Few file systems can be asked to write to the page cache without waiting; the others call that invalid. */
-static bool can_start(const struct kiocb *iocb)
+/*
+ * Few file systems can be asked to write to the page cache without waiting; the others call that invalid. And what a
+ * task may write to files of its own is no limit for a disk: the file system would send it a signal.
+ */
+static bool can_start(const struct kiocb *iocb, size_t bytes)
 {
-	return !(iocb->ki_flags & IOCB_WRITE) || (iocb->ki_flags & IOCB_DIRECT) ||
+	if (!(iocb->ki_flags & IOCB_WRITE))
+		return true;
+	if (iocb->ki_pos + bytes > rlimit(RLIMIT_FSIZE))
+		return false;
+	return (iocb->ki_flags & IOCB_DIRECT) ||
 	       (iocb->ki_filp->f_op->fop_flags & FOP_BUFFER_WASYNC);
 }
 
@@ -212,7 +220,7 @@ long xenbus_helper_file_start(struct kiocb *iocb, struct file *file,
 		.ki_flags = transfer_flags(what, what->pos, what->bytes) | IOCB_NOWAIT,
 		.ki_ioprio = what->ioprio,
 	};
-	if (!can_start(iocb))
+	if (!can_start(iocb, what->bytes))
 		return -EAGAIN;
 	iter = memory(what);
 	if (!what->write)

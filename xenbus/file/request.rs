@@ -48,6 +48,12 @@ impl Task {
     }
 }
 
+/// Whether a start fails with this because of how it was made, or by whom. A helper waits, is not being killed, and has the
+/// system's memory instead of a group's.
+fn is_of_the_start(error: Error) -> bool {
+    [EAGAIN, EOPNOTSUPP, EINTR, ENOMEM].contains(&error)
+}
+
 /// What a [`Request`] is a part of.
 pub(crate) trait Owner: Sized {
     /// The request is done, with this result. Called in any context, perhaps before [`Request::submit`] returns.
@@ -225,7 +231,7 @@ impl<O: Owner> Request<O> {
         // What is no error number is a part of the bytes.
         let error = c_int::try_from(result.min(0)).map_or(Err(EIO), to_result);
         match error {
-            Err(errno) if errno != EAGAIN && errno != EOPNOTSUPP => {
+            Err(errno) if !is_of_the_start(errno) => {
                 // SAFETY: As above.
                 unsafe { O::done(this, error) }
             }

@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.." || exit
 . lib/files.sh
 . lib/images.sh
 . lib/leaks.sh
+. lib/log.sh
 . lib/vnd.sh
 
 test_what_is_written_is_read_and_is_in_the_file() {
@@ -154,6 +155,43 @@ test_what_the_disk_below_fails_is_an_error_for_a_helper_too() {
     echo 2 >/proc/sys/vm/drop_caches
     expect_failure dd if="$unit" of=/dev/null bs=64k count=1 iflag=direct
 }
+
+# The file system would count what is written to the file as the program's own.
+test_what_a_program_may_write_to_files_is_no_limit_for_a_disk() {
+    make_ext4
+    make_image 4M
+    configure "$image"
+    (
+        ulimit -f 64
+        dd if=/dev/zero of="$unit" bs=64k seek=8 count=1 oflag=direct
+    )
+}
+
+# One that is killed while it waits for its turn has the disk read all the same: others may need what it asked for.
+test_a_program_that_is_killed_is_no_error_of_the_disk() {
+    local reader
+    make_ext4
+    make_image 16M
+    configure "$image" fileio
+    queue_set "$unit" nr_requests 4
+    log_mark
+    fsfreeze --freeze "$fs"
+    at_end thaw
+    taskset --cpu-list 0 dd if=/dev/zero of="$unit" bs=16M count=1 oflag=direct &
+    patiently has_all_in_flight
+    taskset --cpu-list 0 dd if="$unit" of=/dev/null bs=4k count=1 iflag=direct &
+    reader=$!
+    patiently is_stuck "$reader"
+    kill -KILL "$reader"
+    thaw
+    expect_failure wait "$reader"
+    wait
+    expect_failure grep "error, dev ${unit#/dev/}" <(log_lines)
+}
+
+thaw() { fsfreeze --unfreeze "$fs" || :; }
+has_all_in_flight() { [ "$(awk '{ print $2 }' "/sys/class/block/${unit#/dev/}/inflight")" = 4 ]; }
+is_stuck() { grep -q '^State:.*D' "/proc/$1/status"; }
 
 test_a_file_grows_and_shrinks_under_load() {
     make_ext4
