@@ -4,9 +4,8 @@
  * and what sysfs shows in file_disk_sysfs.c.
  *
  * A disk is made, shown, given a file and freed of it by turns, and deleted; blk/file_disk.rs calls all of this for a
- * disk under the lock of its unit. Below that come xenbus_file_disk_serving and a stopped queue, in either order: a queue
- * is stopped under that lock only while nobody serves its requests, and nothing is done under it that needs I/O. Apart
- * from these there is the block layer's open_mutex, under which it calls us.
+ * disk under the lock of its unit. Below that come a frozen queue and xenbus_file_disk_serving, never one within the
+ * other. Apart from these there is the block layer's open_mutex, under which it calls us.
  */
 
 #include <linux/blk-mq.h>
@@ -131,30 +130,31 @@ int xenbus_helper_file_disk_show(struct xenbus_file_disk *ours, const char *name
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_show);
 
-/*
- * Stops the queue: nothing is in flight, and nobody is in queue_one or queue_several any more, where a submitter may be
- * for a while after its request is done.
- */
-static unsigned int stop_queue(struct xenbus_file_disk *ours)
+/* Nothing is in flight while this is done, but submitters may still be where forget_file waits for them. */
+static void set_server(struct xenbus_file_disk *ours, const void *server, const struct cred *cred)
 {
 	unsigned int noio = blk_mq_freeze_queue(ours->disk->queue);
 
-	blk_mq_wait_quiesce_done(&ours->tags);
-	return noio;
-}
-
-static void set_server(struct xenbus_file_disk *ours, struct file *file, const void *server)
-{
-	ours->file = file;
 	ours->server = server;
+	ours->cred = cred;
+	blk_mq_unfreeze_queue(ours->disk->queue, noio);
 }
 
-/* Takes the server away. Whoever may use it was waited for, and not under the lock, since that may take long. */
-static void forget_server(struct xenbus_file_disk *ours)
+static void set_file(struct xenbus_file_disk *ours, struct file *file)
 {
 	mutex_lock(&xenbus_file_disk_serving);
-	set_server(ours, NULL, NULL);
+	ours->file = file;
 	mutex_unlock(&xenbus_file_disk_serving);
+}
+
+/*
+ * Nothing is handed to the server any more: waits until nobody uses it. A submitter may be in queue_one or queue_several
+ * for a while after its request is done, waiting for who knows what: so the queue is not frozen meanwhile.
+ */
+static void forget_file(struct xenbus_file_disk *ours)
+{
+	blk_mq_wait_quiesce_done(&ours->tags);
+	set_file(ours, NULL);
 }
 
 /* Whether @file lies on @ours, or on so many disks of ours that one more is too much. */
@@ -174,6 +174,20 @@ static bool is_stacked_too_high(const struct xenbus_file_disk *ours, const struc
 		file = below->file;
 	}
 	return false;
+}
+
+/* Says that @ours lies on @file, unless that makes it too high. */
+static int stack(struct xenbus_file_disk *ours, struct file *file)
+{
+	int err = 0;
+
+	mutex_lock(&xenbus_file_disk_serving);
+	if (is_stacked_too_high(ours, file))
+		err = -ELOOP;
+	else
+		ours->file = file;
+	mutex_unlock(&xenbus_file_disk_serving);
+	return err;
 }
 
 static int set_limits(struct xenbus_file_disk *ours, const struct xenbus_file_disk_facts *facts,
@@ -214,25 +228,18 @@ int xenbus_helper_file_disk_serve(struct xenbus_file_disk *ours, struct file *fi
 				  const struct xenbus_file_disk_facts *facts)
 {
 	struct gendisk *disk = ours->disk;
-	unsigned int noio;
 	int err;
 
-	err = xenbus_file_disk_show_attributes(ours);
+	err = stack(ours, file);
 	if (err)
 		return err;
-	mutex_lock(&xenbus_file_disk_serving);
-	err = is_stacked_too_high(ours, file) ? -ELOOP : set_limits(ours, facts, file);
-	if (!err) {
-		/* It has no server: what comes ends at once. */
-		noio = stop_queue(ours);
-		set_server(ours, file, server);
-		blk_mq_unfreeze_queue(disk->queue, noio);
-	}
-	mutex_unlock(&xenbus_file_disk_serving);
-	if (err) {
-		xenbus_file_disk_hide_attributes(ours);
-		return err;
-	}
+	err = xenbus_file_disk_show_attributes(ours);
+	if (err)
+		goto unstack;
+	err = set_limits(ours, facts, file);
+	if (err)
+		goto hide;
+	set_server(ours, server, file->f_cred);
 	__module_get(ours->methods.module);
 	dev_set_uevent_suppress(disk_to_dev(disk), 1);
 	disk_force_media_change(disk);
@@ -240,6 +247,12 @@ int xenbus_helper_file_disk_serve(struct xenbus_file_disk *ours, struct file *fi
 	set_capacity(disk, facts->sectors);
 	show_change(disk);
 	return 0;
+
+hide:
+	xenbus_file_disk_hide_attributes(ours);
+unstack:
+	set_file(ours, NULL);
+	return err;
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_serve);
 
@@ -259,16 +272,14 @@ int xenbus_helper_file_disk_clear(struct xenbus_file_disk *ours)
 {
 	static const struct xenbus_file_disk_facts nothing = { .logical_block_size = SECTOR_SIZE };
 	struct gendisk *disk = ours->disk;
-	unsigned int noio;
 
 	if (!is_unused(disk, 1))
 		return -EBUSY;
 	/* What the caller has not waited for. */
 	sync_blockdev(disk->part0);
 	xenbus_file_disk_hide_attributes(ours);
-	noio = stop_queue(ours);
-	forget_server(ours);
-	blk_mq_unfreeze_queue(disk->queue, noio);
+	set_server(ours, NULL, NULL);
+	forget_file(ours);
 	dev_set_uevent_suppress(disk_to_dev(disk), 1);
 	invalidate_disk(disk);
 	/* Also what the caller has mapped: it is not the next file's. */
@@ -334,11 +345,12 @@ void xenbus_helper_file_disk_delete(struct xenbus_file_disk *ours)
 		return;
 	}
 	del_gendisk(disk);
-	/* Submitters, as in stop_queue. */
-	blk_mq_wait_quiesce_done(&ours->tags);
+	/* Nothing comes any more. */
+	/* Nothing comes any more. */
 	if (ours->server)
 		module_put(ours->methods.module);
-	forget_server(ours);
+	ours->server = NULL;
+	forget_file(ours);
 	blk_mq_free_tag_set(&ours->tags);
 	put_disk(disk);
 }

@@ -19,12 +19,11 @@ struct xenbus_file_disk {
 	struct block_device_operations operations;
 	struct xenbus_file_disk_methods methods;
 	void *owner;
-	/*
-	 * What it is served by, and Rust's name for that: changed while the queue is frozen, under
-	 * xenbus_file_disk_serving.
-	 */
+	/* What it lies on while it is served, for others to see: changed under xenbus_file_disk_serving. */
 	struct file *file;
+	/* What serves requests, by Rust's name for it, and as whom: changed while the queue is frozen. */
 	const void *server;
+	const struct cred *cred;
 	/* What sysfs shows while it is served. */
 	struct attribute_group attributes;
 	/* It is going away: nobody may open it. Set under its open_mutex, or when it is deleted whoever has it open. */

@@ -51,7 +51,7 @@ static struct task_context save_task_context(const struct xenbus_file_disk *ours
 	blk_plug_invalidate_ts();
 	current->plug = NULL;
 	/* It is the file's opener who writes. */
-	saved.cred = ours->file ? override_creds(ours->file->f_cred) : NULL;
+	saved.cred = ours->cred ? override_creds(ours->cred) : NULL;
 	return saved;
 }
 
