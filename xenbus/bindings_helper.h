@@ -154,6 +154,8 @@ struct xenbus_file_transfer {
 	u32 direct_unit;
 	u16 ioprio;
 	bool write;
+	/* Whose I/O a helper does, if that is known. It stays as long as the request. */
+	struct cgroup_subsys_state *blkcg;
 };
 
 /* What a request to a file needs. */
@@ -193,7 +195,7 @@ int xenbus_helper_file_zero(struct file *file, loff_t pos, loff_t bytes);
 int xenbus_helper_file_identity(struct file *file, u64 *device, u64 *inode);
 char *xenbus_helper_file_name(struct file *file, char *buffer, int size);
 void xenbus_helper_file_work_init(struct work_struct *work, void (*function)(struct work_struct *work));
-unsigned int xenbus_helper_file_work_begin(void);
+unsigned int xenbus_helper_file_work_begin(const struct xenbus_file_transfer *what);
 void xenbus_helper_file_work_end(unsigned int flags);
 
 size_t xenbus_helper_inflate_workspace_size(void);

@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/kdev_t.h>
+#include <linux/kthread.h>
 #include <linux/namei.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
@@ -351,12 +352,13 @@ EXPORT_SYMBOL_GPL(xenbus_helper_file_work_init);
 
 /*
  * A thread that writes for others must not wait for memory that they hold, nor be slowed down as the one that makes
- * pages dirty: it cleans pages of the file system above.
+ * pages dirty: it cleans pages of the file system above. What it does is theirs, and held to the limits of their cgroup.
  */
-unsigned int xenbus_helper_file_work_begin(void)
+unsigned int xenbus_helper_file_work_begin(const struct xenbus_file_transfer *what)
 {
 	unsigned int throttle = current->flags & PF_LOCAL_THROTTLE;
 
+	kthread_associate_blkcg(what->blkcg);
 	current->flags |= PF_LOCAL_THROTTLE;
 	return throttle | memalloc_noio_save();
 }
@@ -367,5 +369,6 @@ void xenbus_helper_file_work_end(unsigned int flags)
 	if (!(flags & PF_LOCAL_THROTTLE))
 		current->flags &= ~PF_LOCAL_THROTTLE;
 	memalloc_noio_restore(flags & ~PF_LOCAL_THROTTLE);
+	kthread_associate_blkcg(NULL);
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_file_work_end);

@@ -3,9 +3,11 @@
  * Requests to disks on files, for Rust: what stands between the block layer and blk/file_disk/request.rs.
  */
 
+#include <linux/blk-cgroup.h>
 #include <linux/blk-mq.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/kthread.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task_stack.h>
 #include <linux/slab.h>
@@ -66,11 +68,30 @@ static void restore_task_context(const struct task_context *saved)
 }
 
 /* Starts a request, unless too little of the stack is left for it, as when disks lie on each other. */
-static blk_status_t start(struct request *rq)
+static blk_status_t start_here(struct request *rq)
 {
 	unsigned long left = current_stack_pointer - (unsigned long)task_stack_page(current);
 
 	return left < STACK_TO_START ? xenbus_file_disk_have_helped(rq) : xenbus_file_disk_start(rq);
+}
+
+/* Whether the submitter is a thread of the kernel's that writes for all, and does not itself say for whom, as helpers do. */
+static bool writes_for_all(void)
+{
+	return (current->flags & (PF_KTHREAD | PF_LOCAL_THROTTLE)) == PF_KTHREAD;
+}
+
+/* Starts a request as a part of the I/O of the cgroup whose it is: so limits of the disk below hold for it. */
+static blk_status_t start(struct request *rq)
+{
+	blk_status_t status;
+
+	if (!writes_for_all())
+		return start_here(rq);
+	kthread_associate_blkcg(bio_blkcg_css(rq->bio));
+	status = start_here(rq);
+	kthread_associate_blkcg(NULL);
+	return status;
 }
 
 static blk_status_t queue_one(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *data)
@@ -157,6 +178,7 @@ struct bio_vec *xenbus_helper_file_disk_describe(struct request *rq, struct xenb
 		.pos = (u64)blk_rq_pos(rq) << SECTOR_SHIFT,
 		.bytes = blk_rq_bytes(rq),
 		.ioprio = req_get_ioprio(rq),
+		.blkcg = bio_blkcg_css(bio),
 	};
 	if (!bio_has_data(bio))
 		return NULL;

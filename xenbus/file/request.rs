@@ -266,7 +266,7 @@ impl<O: Owner> Request<O> {
         // SAFETY: As above.
         let this = unsafe { Self::of(raw) };
         // SAFETY: Ended below, by the same thread.
-        let flags = unsafe { bindings::xenbus_helper_file_work_begin() };
+        let flags = unsafe { bindings::xenbus_helper_file_work_begin(&raw const (*this).what) };
         // SAFETY: It was handed over with the work.
         let result = unsafe { (*this).perform() };
         // SAFETY: Begun above.

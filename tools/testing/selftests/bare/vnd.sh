@@ -266,6 +266,37 @@ test_clearing_under_load_is_refused_and_forced() {
     mount "$null" "$fs"
 }
 
+# The disk below counts for whoever wrote, not for the threads that did it: so their limits hold there.
+test_what_a_cgroup_writes_is_its_own_on_the_disk_below() {
+    make_ext4
+    make_image 16M
+    configure "$image"
+    echo +io >/sys/fs/cgroup/cgroup.subtree_control
+    group=$(mktemp -d /sys/fs/cgroup/vnd.XXXXXX)
+    at_end rmdir "$group"
+    # Into holes: a helper has to allocate.
+    in_group dd if=/dev/zero of="$unit" bs=1M count=16 oflag=direct
+    expect_below 16
+    # Into pages, which the kernel writes later, and at once.
+    mkfs.ext4 -q -E nodiscard "$unit"
+    mkdir /tmp/above
+    at_end rmdir /tmp/above
+    mount "$unit" /tmp/above
+    at_end umount /tmp/above
+    in_group dd if=/dev/zero of=/tmp/above/file bs=1M count=4
+    sync
+    expect_below 20
+}
+
+in_group() { (echo "$BASHPID" >"$group/cgroup.procs" && exec "$@"); }
+
+# Fails unless the group has written so many mebibytes to the disk below.
+expect_below() {
+    local written
+    written=$(sed -n "s/^$(cat "/sys/class/block/${null#/dev/}/dev") .*wbytes=\([0-9]*\).*/\1/p" "$group/io.stat")
+    [ "${written:-0}" -ge $(($1 << 20)) ] || fail "it has written ${written:-0} bytes, of $1 MiB"
+}
+
 is_busy() { awk '{ exit !($9 > 0) }' "/sys/class/block/${unit#/dev/}/stat"; }
 
 test_a_compressed_image_is_what_it_uncompresses_to() {
