@@ -155,12 +155,19 @@ impl Frontend {
         }
     }
 
-    /// Goes through the ordinary states to Connected.
+    /// Goes through the ordinary states to Connected; fails as soon as the backend refuses.
     pub fn connect(&mut self) -> Result<()> {
         self.vbd.wait_backend(&[state::INIT_WAIT])?;
         self.publish()?;
         self.vbd.set_state(state::INITIALISED)?;
-        self.vbd.wait_backend(&[state::CONNECTED])?;
+        let reached = self
+            .vbd
+            .wait_backend(&[state::CONNECTED, state::CLOSING, state::CLOSED])?;
+        ensure!(
+            reached == state::CONNECTED,
+            "the backend refuses, and goes to state {reached} (error node: {:?})",
+            self.vbd.error_node()?
+        );
         self.vbd.set_state(state::CONNECTED)
     }
 

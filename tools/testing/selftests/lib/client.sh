@@ -33,6 +33,32 @@ client_detach() {
     wait "$pid"
 }
 
+# clients_attach HANDLES [OPTION…]: starts a client for each of the handles; they end, with their disks, at clients_end
+# or at the end of the test. Whether they connect is not waited for. To be sourced after ktap.sh.
+clients_attach() {
+    local keyboard handle
+    keyboard=$(mktemp -u)
+    mkfifo "$keyboard"
+    at_end rm "$keyboard"
+    clients=()
+    for handle in $1; do
+        "$client" attach --handle "$handle" "${@:2}" <"$keyboard" >/dev/null 2>&1 &
+        clients+=($!)
+    done
+    exec {clients_input}>"$keyboard"
+    at_end clients_end
+}
+
+# Fails when one of the clients does.
+clients_end() {
+    local pid failed=0
+    [ ${#clients[@]} -gt 0 ] || return 0
+    exec {clients_input}>&-
+    for pid in "${clients[@]}"; do wait "$pid" || failed=1; done
+    clients=()
+    return "$failed"
+}
+
 # Runs the scenarios of blkif-client, which reports by itself, against PEER; says the peer with every result.
 # PEER offers several queues, whatever the number of processors.
 run_scenarios() { # PEER [OPTION…]

@@ -15,19 +15,6 @@ readonly disks=20 most=${MOST:-192}
 
 handles() { seq 51712 16 $((51712 + 16 * (disks - 1))); }
 
-# Attaches disks by as many frontends, all in processes, which end when `keyboard` is closed.
-attach_all() {
-    local pipe handle
-    pipe=$(mktemp -u)
-    mkfifo "$pipe"
-    at_end rm "$pipe"
-    for handle in $(handles); do
-        "$client" attach --handle "$handle" --device "$null" --mode w! <"$pipe" >/dev/null 2>&1 &
-    done
-    exec {keyboard}>"$pipe"
-    for handle in $(handles); do vbd_wait "$handle" 4; done
-}
-
 # Lets the backend forget the disks, while the frontends are still there.
 close_all() {
     local handle
@@ -41,16 +28,11 @@ close_all() {
     done
 }
 
-end_all() {
-    exec {keyboard}>&-
-    wait
-}
-
 test_20_idle_disks_take_no_more_than_is_said() {
-    local with with_slab
+    local with with_slab handle
     make_null
-    attach_all
-    at_end end_all
+    clients_attach "$(handles)" --device "$null" --mode w!
+    for handle in $(handles); do vbd_wait "$handle" 4; done
     weigh_kernel
     # shellcheck disable=SC2154 # weigh_kernel sets them
     with=$memory with_slab=$slab

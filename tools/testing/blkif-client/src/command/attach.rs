@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `attach`: a disk for scripts, connected until standard input ends.
+//! `attach`: a disk for scripts, there until standard input ends.
 
 use std::io::Read;
 
-use anyhow::{bail, Result};
+use anyhow::{bail, ensure, Result};
 use blkif_client::backing::Disk;
 use blkif_client::features::Features;
 use blkif_client::frontend::Frontend;
@@ -44,6 +44,13 @@ pub struct AttachOptions {
 impl AttachOptions {
     /// Makes the disk and connects.
     pub fn attach(&self) -> Result<Frontend> {
+        let mut frontend = self.frontend()?;
+        frontend.connect()?;
+        Ok(frontend)
+    }
+
+    /// Makes the disk.
+    fn frontend(&self) -> Result<Frontend> {
         let peer = self.peer.map_or_else(Peer::loaded, Ok)?;
         let spec = Spec {
             handle: self.handle,
@@ -57,9 +64,7 @@ impl AttachOptions {
             frontend_state: "1",
         };
         let vbd = Vbd::create(&XenStore::open()?.into(), &spec)?;
-        let mut frontend = Frontend::new(vbd, self.abi, self.abi.layout(peer), self.features)?;
-        frontend.connect()?;
-        Ok(frontend)
+        Frontend::new(vbd, self.abi, self.abi.layout(peer), self.features)
     }
 }
 
@@ -70,16 +75,25 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Attaches, waits for the end of standard input, detaches.
+    /// Attaches, waits for the end of standard input, detaches. A disk that is refused stays as long.
     pub fn run(&self) -> Result<bool> {
-        let frontend = self.disk.attach()?;
-        println!(
-            "attached {} sectors {} port {}",
-            frontend.vbd.handle(),
-            frontend.sectors()?,
-            frontend.channel.port()
-        );
+        let mut frontend = self.disk.frontend()?;
+        let connected = frontend.connect();
+        if connected.is_ok() {
+            println!(
+                "attached {} sectors {} port {}",
+                frontend.vbd.handle(),
+                frontend.sectors()?,
+                frontend.channel.port()
+            );
+        }
         std::io::stdin().read_to_end(&mut Vec::new())?;
+        connected?;
+        ensure!(
+            frontend.vbd.backend_state()? != 0,
+            "somebody else has taken disk {} away",
+            frontend.vbd.handle()
+        );
         frontend.detach()?;
         println!("detached");
         Ok(true)

@@ -2,12 +2,13 @@
 
 //! Requests that are wrong in one way each (R2, R5), and a few that only look so.
 //!
-//! Rings full of each are sent: every one must be answered, with the right status, and the disk must still serve.
+//! Rings full of each are sent, one kind after the other on the same disk: every one must be answered, with the right
+//! status, and the disk must still serve.
 
 mod discard;
 mod indirect;
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context, Result};
 
 use super::{Bed, Scenario};
 use crate::frontend::Frontend;
@@ -32,6 +33,7 @@ struct Material {
     list: Pages,
     /// What their segments are, so many that none is mapped more often at once than Xen can count.
     data: Vec<Pages>,
+    next_id: u64,
 }
 
 impl Material {
@@ -49,6 +51,7 @@ impl Material {
             data: (0..=(most_segments * RING_SIZE as usize / 100))
                 .map(|_| frontend.grant(Access::ReadWrite))
                 .collect::<Result<_>>()?,
+            next_id: 0x4000_0000_0000_0000,
             frontend,
         })
     }
@@ -60,6 +63,32 @@ impl Material {
 
     fn encode(&self, request: &impl Entry) -> Vec<u8> {
         request.encode(self.frontend.ring.layout())
+    }
+
+    /// Sends a ring full of what `make` makes, and fails unless each is answered with `wanted`.
+    fn ring_full(&mut self, make: Make, wanted: i16) -> Result<()> {
+        let ids = self.next_id..self.next_id + u64::from(RING_SIZE);
+        self.next_id = ids.end;
+        for id in ids.clone() {
+            let entry = make(self, id);
+            self.frontend.ring.post(&entry);
+        }
+        self.frontend.push();
+        let answers = self.frontend.answers(RING_SIZE as usize)?;
+        for answer in &answers {
+            ensure!(
+                answer.status == wanted,
+                "answered {}, not {wanted}",
+                answer.status
+            );
+        }
+        let mut answered: Vec<u64> = answers.iter().map(|answer| answer.id).collect();
+        answered.sort_unstable();
+        ensure!(
+            answered.into_iter().eq(ids),
+            "the ids that came back are not those that were sent"
+        );
+        Ok(())
     }
 }
 
@@ -73,6 +102,18 @@ enum Wanted {
 }
 
 use Wanted::{ErrorIfFeature, Feature, Status};
+
+impl Wanted {
+    /// The status that the backend of this frontend must answer with.
+    fn status(&self, frontend: &Frontend) -> Result<i16> {
+        Ok(match self {
+            Status(status) => *status,
+            Feature(node) if frontend.vbd.backend_number(node)? > 0 => status::OKAY,
+            ErrorIfFeature(node) if frontend.vbd.backend_number(node)? > 0 => status::ERROR,
+            Feature(_) | ErrorIfFeature(_) => status::EOPNOTSUPP,
+        })
+    }
+}
 
 /// A row of a table: what is wrong, how to make it, what it is answered.
 type Row = (&'static str, Make, Wanted);
@@ -97,11 +138,15 @@ macro_rules! spoilt {
 }
 
 #[rustfmt::skip]
-const DIRECT: &[Row] = &[
+const OPERATIONS: &[Row] = &[
     ("operation-4", spoilt!(op::RESERVED, 1), NO_SUCH),
     ("operation-7", spoilt!(7, 1), NO_SUCH),
     ("operation-77", spoilt!(77, 1), NO_SUCH),
     ("operation-255", spoilt!(255, 1), NO_SUCH),
+];
+
+#[rustfmt::skip]
+const SEGMENTS: &[Row] = &[
     ("read-of-0-segments", spoilt!(op::READ, 0), ERROR),
     ("write-of-0-segments", spoilt!(op::WRITE, 0), ERROR),
     ("12-segments", spoilt!(op::READ, 11, |r, m| r.nr_segments = 12), ERROR),
@@ -115,6 +160,10 @@ const DIRECT: &[Row] = &[
     ("first-8-last-8", spoilt!(op::READ, 1, |r, m| { r.segments[0].first = 8; r.segments[0].last = 8 }), ERROR),
     ("flush-with-last-8", spoilt!(op::FLUSH, 1, |r, m| r.segments[0].last = 8), ERROR),
     ("only-the-last-segment-wrong", spoilt!(op::READ, 11, |r, m| r.segments[10].last = 9), ERROR),
+];
+
+#[rustfmt::skip]
+const SECTORS: &[Row] = &[
     ("read-at-the-end", spoilt!(op::READ, 1, |r, m| r.sector = m.sectors), ERROR),
     ("read-across-the-end", spoilt!(op::READ, 1, |r, m| r.sector = m.sectors - 7), ERROR),
     ("write-across-the-end", spoilt!(op::WRITE, 11, |r, m| r.sector = m.sectors - 87), ERROR),
@@ -122,6 +171,10 @@ const DIRECT: &[Row] = &[
     ("sector-wraps", spoilt!(op::READ, 1, |r, m| r.sector = u64::MAX - 2), ERROR),
     ("sector-wraps-to-0", spoilt!(op::WRITE, 1, |r, m| r.sector = u64::MAX - 7), ERROR),
     ("sector-in-bytes-wraps", spoilt!(op::WRITE, 1, |r, m| r.sector = 1 << 55), ERROR),
+];
+
+#[rustfmt::skip]
+const GRANTS: &[Row] = &[
     ("no-such-grant-read", spoilt!(op::READ, 1, |r, m| r.segments[0].gref = NO_GRANT), ERROR),
     ("no-such-grant-write", spoilt!(op::WRITE, 1, |r, m| r.segments[0].gref = NO_GRANT), ERROR),
     ("no-such-grant-flush", spoilt!(op::FLUSH, 1, |r, m| r.segments[0].gref = NO_GRANT), ERROR),
@@ -131,58 +184,37 @@ const DIRECT: &[Row] = &[
 ];
 
 pub fn scenarios() -> Vec<Scenario> {
-    let direct = DIRECT.iter().map(|row| (row, 10));
-    let later = discard::ROWS
-        .iter()
-        .chain(indirect::ROWS)
-        .map(|row| (row, 2));
-    direct
-        .chain(later)
-        .map(|((name, make, wanted), rings)| {
-            Scenario::both(format!("malformed/{name}"), move |bed| {
-                rings_full(bed, *make, wanted, rings)
-            })
+    [
+        ("operations", OPERATIONS, 10),
+        ("segments", SEGMENTS, 10),
+        ("sectors", SECTORS, 10),
+        ("grants", GRANTS, 10),
+        ("discards", discard::ROWS, 2),
+        ("indirect", indirect::ROWS, 2),
+    ]
+    .map(|(name, rows, rings)| {
+        Scenario::both(format!("malformed/{name}"), move |bed| {
+            rings_full(bed, rows, rings)
         })
-        .collect()
+    })
+    .into()
 }
 
-fn rings_full(bed: &Bed, make: Make, wanted: &Wanted, rings: u64) -> Result<()> {
-    let mut frontend = bed.attach()?;
-    frontend.expect_serving()?;
-    let wanted = match wanted {
-        Status(status) => *status,
-        Feature(node) if frontend.vbd.backend_number(node)? > 0 => status::OKAY,
-        ErrorIfFeature(node) if frontend.vbd.backend_number(node)? > 0 => status::ERROR,
-        Feature(_) | ErrorIfFeature(_) => status::EOPNOTSUPP,
-    };
-    let mut material = Material::new(frontend)?;
+fn rings_full(bed: &Bed, rows: &[Row], rings: usize) -> Result<()> {
     let rings = bed.differs(
         2,
         rings,
         "xen-blkback sleeps after each wrong request, which makes ten rings a test of patience",
     );
-    for ring in 0..rings {
-        let first = 0x4000_0000_0000_0000 + ring * u64::from(RING_SIZE);
-        for id in first..first + u64::from(RING_SIZE) {
-            let entry = make(&mut material, id);
-            material.frontend.ring.post(&entry);
-        }
-        material.frontend.push();
-        let answers = material.frontend.answers(RING_SIZE as usize)?;
-        for answer in &answers {
-            ensure!(
-                answer.status == wanted,
-                "answered {}, not {wanted} (ring {ring})",
-                answer.status
-            );
-        }
-        let mut ids: Vec<u64> = answers.iter().map(|answer| answer.id).collect();
-        ids.sort_unstable();
-        ensure!(
-            ids.iter().copied().eq(first..first + u64::from(RING_SIZE)),
-            "the ids that came back are not those that were sent"
-        );
+    let mut frontend = bed.attach()?;
+    frontend.expect_serving()?;
+    let mut material = Material::new(frontend)?;
+    for (name, make, wanted) in rows {
+        let wanted = wanted.status(&material.frontend)?;
+        (0..rings)
+            .try_for_each(|_| material.ring_full(*make, wanted))
+            .and_then(|()| material.frontend.expect_serving())
+            .context(*name)?;
     }
-    material.frontend.expect_serving()?;
     material.frontend.detach()
 }
