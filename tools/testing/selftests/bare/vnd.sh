@@ -310,7 +310,7 @@ test_a_compressed_image_is_what_it_uncompresses_to() {
     dd if="$unit" bs=12k skip=5 count=1 iflag=direct | cmp --bytes 12288 - <(tail -c +61441 "$image")
     unit=/dev/vnd$(vnd add -1)
     refuse EINVAL set "$unit" "$image" comp
-    vnd remove "${unit#/dev/vnd}"
+    remove "${unit#/dev/vnd}"
 }
 
 test_many_cycles_keep_no_memory() {
@@ -328,7 +328,7 @@ test_many_cycles_keep_no_memory() {
 }
 
 # In one process: a request is much quicker than an interpreter.
-cycles() { ./lib/vnd-ioctl.py cycle "$image" "$1"; }
+cycles() { ./lib/vnd-ioctl cycle "$image" "$1"; }
 
 load_vnd
 ktap_run

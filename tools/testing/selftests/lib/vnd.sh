@@ -5,8 +5,8 @@
 # shellcheck disable=SC2034 # for the tests
 readonly vnd_modules=${MODULES:-/src/build/modules} control=/dev/vnd-control
 
-# Asks by one request: see vnd-ioctl.py.
-vnd() { ./lib/vnd-ioctl.py "$@"; }
+# Asks by one request: see vnd-ioctl.
+vnd() { ./lib/vnd-ioctl "$@"; }
 
 load_vnd() {
     insmod "$vnd_modules/xenbus-rs.ko"
@@ -15,14 +15,15 @@ load_vnd() {
 
 # configure FILE [FLAGS [GEOMETRY]]: sets `unit` to the node of a unit that has the file.
 configure() {
-    unit=/dev/vnd$(vnd get-free)
-    vnd set "$unit" "$@" >/dev/null
+    unit=$(vnd configure "$@")
     at_end clear_by_force "$unit"
 }
 
 # clear UNIT [FLAGS]: udev may be looking at it just now.
 clear() { patiently cleared "$@"; }
 cleared() { vnd clear "$@" >/dev/null; }
+# remove NUMBER: takes an unconfigured unit away, which udev may be looking at too.
+remove() { patiently vnd remove "$1"; }
 clear_by_force() { [ ! -b "$1" ] || cleared "$1" force || :; }
 
 # refuse ERRNO COMMAND…: fails unless the request fails with this error.
