@@ -210,10 +210,9 @@ fn open(what: &What, mode: Mode) -> Result<Disk, Refusal> {
 /// Says why nothing could be tried, or kept, and returns the error number: nobody tries again by himself.
 fn gave_up(id: &Identity, error: Error) -> Error {
     let errno = errno(error);
-    let device = b"it";
     match error == ENOMEM {
         true => report(id, error, &Problem::OutOfMemory),
-        false => report(id, error, &Problem::CannotOpen { device, errno }),
+        false => report(id, error, &Problem::NoDevice { errno }),
     }
     error
 }

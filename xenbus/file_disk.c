@@ -346,7 +346,6 @@ void xenbus_helper_file_disk_delete(struct xenbus_file_disk *ours)
 	}
 	del_gendisk(disk);
 	/* Nothing comes any more. */
-	/* Nothing comes any more. */
 	if (ours->server)
 		module_put(ours->methods.module);
 	ours->server = NULL;

@@ -32,6 +32,11 @@ pub enum Problem<'a> {
         /// What it says.
         node: &'a [u8],
     },
+    /// Xenstore does not say which device it is.
+    NoDevice {
+        /// Why its nodes cannot be read.
+        errno: Errno,
+    },
     /// The toolstack has not said whether the guest may write.
     NoMode {
         /// Why its node cannot be read.
@@ -66,6 +71,10 @@ impl fmt::Display for Problem<'_> {
                 "physical-device-format is \"{}\", which is neither raw nor cloop2; \
                  check the disk's script",
                 Escaped(node),
+            ),
+            Self::NoDevice { errno } => write!(
+                f,
+                "physical-device cannot be read, error {errno}; write it again",
             ),
             Self::NoMode { errno } => write!(
                 f,

@@ -2,6 +2,8 @@
 
 //! `run` and `list`: the scenarios.
 
+use std::io::{self, ErrorKind, Write};
+
 use anyhow::{ensure, Result};
 use blkif_client::ktap::Report;
 use blkif_client::scenario::{self, Bed, Layouts, Scenario};
@@ -107,8 +109,13 @@ fn run_group(bed: &mut Bed, group: &[(&Scenario, Abi)], report: &mut Report) {
 
 /// Prints the names of all scenarios.
 pub fn list() -> Result<bool> {
+    let mut out = io::stdout().lock();
     for scenario in scenario::all() {
-        println!("{}", scenario.name);
+        match writeln!(out, "{}", scenario.name) {
+            // The reader has seen enough.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => break,
+            written => written?,
+        }
     }
     Ok(true)
 }
