@@ -206,17 +206,28 @@ finds_what_is_made() { # LINK
     [ "$1" -ef "$unit" ]
 }
 
-test_programs_find_a_file_system_on_a_unit_by_its_label() {
-    local link=/dev/disk/by-label/on-a-unit rules=/run/udev/rules.d
+use_our_rules() {
+    local rules=/run/udev/rules.d
     mkdir -p "$rules"
     cp /src/udev/60-vnd.rules "$rules"
     at_end rm "$rules/60-vnd.rules"
     udevadm control --reload
+}
+
+test_programs_find_a_file_system_on_a_unit_by_its_label() {
+    local link=/dev/disk/by-label/on-a-unit
+    use_our_rules
     make_files
     configure "$image"
     patiently finds_what_is_made "$link"
     clear "$unit"
     patiently test ! -e "$link"
+}
+
+test_who_may_use_disks_may_make_them() {
+    use_our_rules
+    # What it would do: the machine's own udev gives nodes to no groups.
+    [[ $(udevadm test --action=add /sys/class/misc/vnd-control 2>&1) == *"disk (gid="* ]]
 }
 
 load_vnd
