@@ -1,25 +1,24 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# A file system on a disk that keeps nothing: what is read and written in its files costs what the way there costs, and
-# no copying. To be sourced.
+# Disks that complete at once, and a file system on one that keeps nothing: what is read and written in its files costs what
+# the way there costs, and no copying. To be sourced.
 #
-# Its own blocks are in the page cache of the disk, from when it is made until the machine ends: so the disk stays open, and
-# memory must not be short. ext4 would drop them when it sets the disk's block size, which is 1024 before it knows better:
-# so it is that already, and the file system's own.
+# The file system's own blocks are in the page cache of its disk, from when it is made until the machine ends: so the disk
+# stays open, and memory must not be short. ext4 would drop them when it sets the disk's block size, which is 1024 before it
+# knows better: so it is that already, and the file system's own.
 
-# Makes a null_blk that completes at once, and takes a megabyte at a time: by default it is half a KiB less than 128.
-make_null_disk() { # DEVICE
-    local config=/sys/kernel/config/nullb/${1##*/}
+# Makes a null_blk that completes at once. configfs is mounted.
+make_null_disk() { # DEVICE [ATTRIBUTE=VALUE…]
+    local config=/sys/kernel/config/nullb/${1##*/} attribute
     mkdir "$config"
-    echo 2 >"$config/queue_mode"
-    echo 0 >"$config/irqmode"
-    echo 256 >"$config/size"
-    echo 2048 >"$config/max_sectors"
-    echo 1 >"$config/power"
+    for attribute in queue_mode=2 irqmode=0 size=256 "${@:2}" power=1; do
+        echo "${attribute#*=}" >"$config/${attribute%%=*}"
+    done
 }
 
-# Makes the file system and mounts it.
+# Makes such a disk with a file system, and mounts it. It takes a megabyte at a time: by default half a KiB less than 128.
 make_null_fs() { # DEVICE FOLDER
+    make_null_disk "$1" max_sectors=2048
     # shellcheck disable=SC2034 # to stay open
     exec {null_fs_disk}<"$1"
     blockdev --setbsz 1024 "$1"
