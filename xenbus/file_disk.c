@@ -70,7 +70,9 @@ struct xenbus_file_disk *xenbus_helper_file_disk_new(unsigned int pdu_size)
 	struct queue_limits limits = {
 		.max_hw_sectors = MAX_SECTORS,
 		.max_segments = USHRT_MAX,
+		/* A part of a bio is never more than one segment: see file_disk_queue.c. */
 		.max_segment_size = UINT_MAX,
+		.seg_boundary_mask = ULONG_MAX,
 	};
 	struct xenbus_file_disk *ours = kzalloc(sizeof(*ours), GFP_KERNEL);
 	int err;

@@ -165,17 +165,6 @@ static struct bio_vec *table_of_all(struct request *rq, u32 parts)
 	return table;
 }
 
-/* How many parts of @what's table the request has, which begins in the first. Iterators of bios take four times as long. */
-static unsigned int parts_of(const struct xenbus_file_transfer *what)
-{
-	const struct bio_vec *part = what->table;
-	u64 left = (u64)what->offset + what->bytes;
-
-	for (; left > part->bv_len; part++)
-		left -= part->bv_len;
-	return part - what->table + 1;
-}
-
 /*
  * Where a request goes, and its memory if it has data. Returns a table that was made for it, or NULL if none was needed,
  * or an error.
@@ -203,7 +192,8 @@ struct bio_vec *xenbus_helper_file_disk_describe(struct request *rq, struct xenb
 	}
 	what->table = __bvec_iter_bvec(bio->bi_io_vec, bio->bi_iter);
 	what->offset = bio->bi_iter.bi_offset;
-	what->parts = parts_of(what);
+	/* The disk's limits make each part one segment, and these are counted. */
+	what->parts = blk_rq_nr_phys_segments(rq);
 	return NULL;
 }
 
