@@ -25,6 +25,7 @@ use crate::{
         Moment, //
     },
 };
+use core::ops::ControlFlow;
 use kernel::{
     prelude::*,
     sync::{
@@ -76,7 +77,7 @@ impl Vbd {
                 return;
             }
             for action in actions {
-                if self.perform(state, action).is_err() {
+                if self.perform(state, action).is_break() {
                     break;
                 }
             }
@@ -144,11 +145,17 @@ impl Vbd {
         published && matches!(offer(), Ok(now) if now.as_deref() != Ok(connection.published()))
     }
 
-    fn perform(self: &Arc<Self>, state: &mut State, action: Action) -> Result {
+    /// Breaks when the disk is not connected: then the rest is not to be done. All else is done as well as it can be.
+    fn perform(self: &Arc<Self>, state: &mut State, action: Action) -> ControlFlow<()> {
         match action {
-            Action::Connect => self.connect(state).inspect_err(|_| {
-                state.machine.connect_failed();
-            })?,
+            // The other device is opened first: look again.
+            Action::Connect if state.renamed => return ControlFlow::Break(()),
+            Action::Connect => {
+                if self.connect(state).is_err() {
+                    state.machine.connect_failed();
+                    return ControlFlow::Break(());
+                }
+            }
             Action::Disconnect(answers) => {
                 if answers == Answers::Unwanted {
                     self.deserted.store(true, Relaxed);
@@ -156,15 +163,8 @@ impl Vbd {
                     self.let_guest_close();
                 }
                 state.connection = None;
-                if state.renamed && !self.removing.load(Acquire) {
-                    // The next connection is to another device: look again.
-                    return Err(EAGAIN);
-                }
             }
-            Action::SwitchState(to) => self.in_directory(|| {
-                self.switch_state(to);
-                Ok(())
-            })?,
+            Action::SwitchState(to) => self.switch_state(to),
             Action::CloseBacking => {
                 self.hold(state, None);
                 state.failed = false;
@@ -178,7 +178,7 @@ impl Vbd {
                 state: number,
             }),
         }
-        Ok(())
+        ControlFlow::Continue(())
     }
 
     /// Waits a little for the guest to see that we are closing, and to close: its ring is served that long.
@@ -345,10 +345,10 @@ impl Vbd {
 
     /// Writes our state. When that fails, what comes after it has to be done all the same.
     fn switch_state(&self, to: XenbusState) {
-        let switched = self
-            .id
-            .dev
-            .switch_state_if(to, |transaction| self.ours_in(transaction));
+        let switched = self.in_directory(|| {
+            let owned = |transaction: &Transaction| self.ours_in(transaction);
+            self.id.dev.switch_state_if(to, owned)
+        });
         match switched {
             Ok(()) | Err(ENODEV) => {}
             Err(error) => {

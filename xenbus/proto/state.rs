@@ -6,8 +6,10 @@
 //! comes when it comes, and several of these happen while we are busy with one. So nothing is
 //! driven by events. Whenever anything may have changed, the one worker of the device takes a
 //! [`Snapshot`] and performs, in order, the [`Action`]s that [`Machine::step`] returns; it does so
-//! again until there are none. If an action fails, the rest of its batch is dropped; a failed
-//! [`Action::Connect`] is reported by [`Machine::connect_failed`].
+//! again until there are none. Only [`Action::Connect`] can fail; then the rest of its batch is
+//! dropped. The driver says so to [`Machine::connect_failed`], unless another backing device has to
+//! be opened first. Everything else is done as well as it can be, and so is what comes after it:
+//! [`Action::Finish`] is asked for once.
 //!
 //! What a snapshot cannot show is what came and went in between: a frontend that closed, started
 //! over and is ready again looks as if nothing had happened, but its old ring is gone. [`Seen`]

@@ -22,6 +22,8 @@ enum Event {
     Online(bool),
     /// Connecting works, or not.
     Broken(bool),
+    /// The toolstack names another backing device.
+    Rename,
     /// The frontend breaks its ring.
     Halt,
     /// Our directory disappears.
@@ -38,6 +40,7 @@ fn happen(world: &mut World, event: Event) {
         Detach => world.detach(),
         Online(online) => world.now.online = online,
         Broken(broken) => world.broken = broken,
+        Rename => world.renamed = true,
         Halt => world.halt(),
         Gone => world.now.own = None,
         Unbind => world.now.removing = true,
@@ -210,6 +213,12 @@ fn a_frontend_that_closes_for_good_takes_the_device_along() {
             &[&[FORGET], END_CLOSED],
         ),
         (
+            "closed at once, with another disk named",
+            USED,
+            &[Rename, Detach, Front(6)],
+            &[&[FORGET], END_CLOSED],
+        ),
+        (
             "our directory too",
             USED,
             &[Gone, Online(false), Front(0)],
@@ -329,6 +338,21 @@ fn unbinding_gives_everything_back_and_tells_the_guest() {
     );
     let (_, log) = run(&[Disk(Backing::Absent)], &[Unbind]);
     assert_eq!(log, [Finish]);
+}
+
+/// The old ring is given up, the device is looked at, and then there is a ring on it.
+#[test]
+fn a_frontend_that_starts_over_gets_the_disk_that_was_named_since() {
+    let (world, log) = run(USED, &[Rename, Busy(6), Front(3)]);
+    let expected = [
+        FORGET,
+        SwitchState(InitWait),
+        Connect,
+        Connect,
+        SwitchState(Connected),
+    ];
+    assert_eq!(log, expected);
+    assert!(!world.renamed);
 }
 
 /// The driver may be unable to do what it is asked: then it is not asked for ever.

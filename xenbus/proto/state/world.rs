@@ -22,6 +22,8 @@ pub struct World {
     pub now: Snapshot,
     /// Whether connecting fails.
     pub broken: bool,
+    /// The toolstack has named another backing device, which takes the place of this one when there is no ring.
+    pub renamed: bool,
     /// The actions performed, connects that failed included.
     pub log: Vec<Action>,
     pub finished: bool,
@@ -42,6 +44,7 @@ impl World {
                 removing: false,
             },
             broken: false,
+            renamed: false,
             log: Vec::new(),
             finished: false,
         }
@@ -69,6 +72,9 @@ impl World {
     /// The worker runs until there is nothing to do; it has to get there.
     pub fn settle(&mut self) {
         for _ in 0..8 {
+            if self.now.ring == Ring::None {
+                self.renamed = false;
+            }
             let actions = self.machine.step(&self.now);
             self.now.seen = Seen::NONE;
             if actions.is_empty() {
@@ -95,6 +101,9 @@ impl World {
                     self.now.backing == Backing::Ready,
                     "connected without a disk"
                 );
+                if self.renamed {
+                    return false;
+                }
                 if self.broken {
                     self.machine.connect_failed();
                     return false;

@@ -8,7 +8,7 @@ use anyhow::{ensure, Result};
 
 use super::{Bed, Scenario};
 use crate::backing::Device;
-use crate::vbd::Spec;
+use crate::vbd::{Spec, Vbd};
 use crate::wait::{patience, wait_for, QUIET};
 use crate::wire::state;
 
@@ -33,6 +33,12 @@ pub fn scenarios() -> Vec<Scenario> {
             "hotplug/change-while-connected-is-ignored",
             change_while_connected,
         ),
+        Scenario::once("hotplug/change-while-connected-then-closed", |bed| {
+            change_then_leave(bed, |vbd| vbd.set_state(state::CLOSED))
+        }),
+        Scenario::once("hotplug/change-while-connected-then-gone", |bed| {
+            change_then_leave(bed, Vbd::remove_frontend)
+        }),
     ]
 }
 
@@ -139,4 +145,16 @@ fn change_while_connected(bed: &Bed) -> Result<()> {
     frontend.vbd.wait_backend(&[state::CONNECTED])?;
     frontend.expect_serving()?;
     frontend.detach()
+}
+
+/// A disk whose device was changed goes like any other, though its frontend does not close state by state.
+fn change_then_leave(bed: &Bed, leave: impl Fn(&Vbd) -> Result<()>) -> Result<()> {
+    let frontend = bed.attach()?;
+    let vbd = &frontend.vbd;
+    vbd.set_backend("physical-device", NO_DEVICE.to_string())?;
+    sleep(QUIET);
+    vbd.set_backend("online", "0")?;
+    vbd.set_backend("state", state::CLOSING.to_string())?;
+    leave(vbd)?;
+    bed.expect_released(vbd)
 }
