@@ -58,20 +58,13 @@ use xenbus_proto::{
     },
 };
 
+/// Stands for a state that cannot be read: it means nothing.
+const UNREADABLE: u32 = u32::MAX;
+
 impl Vbd {
     /// Brings the disk to where it should be.
     pub(super) fn reconcile(self: &Arc<Self>, state: &mut State) {
-        loop {
-            self.open_if_named(state);
-            let snapshot = match self.look(state) {
-                Ok(snapshot) => snapshot,
-                Err(ENODEV) => {
-                    self.lose_directory();
-                    continue;
-                }
-                // Xenstore does not answer, as when this domain goes down: leave everything as it is.
-                Err(_) => return,
-            };
+        while let Some(snapshot) = self.look_patiently(state) {
             let actions = state.machine.step(&snapshot);
             if actions.is_empty() {
                 return;
@@ -84,6 +77,19 @@ impl Vbd {
         }
     }
 
+    /// Opens what was named, and looks. What may pass, as a shortage of memory, is waited for, since nobody starts the
+    /// work item again; `None` when it does not, as when this domain goes down: then everything stays as it is.
+    fn look_patiently(self: &Arc<Self>, state: &mut State) -> Option<Snapshot> {
+        for _ in 0..50 {
+            match self.open_if_named(state).and_then(|()| self.look(state)) {
+                Ok(snapshot) => return Some(snapshot),
+                Err(ENODEV) => self.lose_directory(),
+                Err(_) => fsleep(Delta::from_millis(100)),
+            }
+        }
+        None
+    }
+
     /// Everything that matters, as it is now.
     fn look(&self, state: &State) -> Result<Snapshot> {
         let removing = self.removing.load(Acquire);
@@ -92,7 +98,7 @@ impl Vbd {
         let read = || -> Result<_> {
             let own = self.id.dev.nodename();
             let numbers = (
-                read_number(&self.id.frontend, c"state")?,
+                self.read_frontend()?,
                 read_number(own, c"state")?,
                 read_number(own, c"online")?,
             );
@@ -132,6 +138,14 @@ impl Vbd {
             online: online == Some(1),
             removing,
         })
+    }
+
+    /// The frontend's state. A guest may forbid us to read it, but not thereby keep the disk from going.
+    fn read_frontend(&self) -> Result<Option<u32>> {
+        match read_number(&self.id.frontend, c"state") {
+            Err(EACCES) => Ok(Some(UNREADABLE)),
+            read => read,
+        }
     }
 
     /// Whether the guest published another ring than the one we have.
@@ -202,19 +216,21 @@ impl Vbd {
 
     /// Opens the device, if the toolstack has named it since the last try. One in use stays until the guest
     /// is done with it.
-    fn open_if_named(self: &Arc<Self>, state: &mut State) {
+    ///
+    /// # Errors
+    ///
+    /// It is not known whether the directory is still this disk's, or it is not (`ENODEV`).
+    fn open_if_named(self: &Arc<Self>, state: &mut State) -> Result {
         if self.removing.load(Acquire) || self.finished.load(Acquire) {
-            return;
+            return Ok(());
         }
         let named = self.named.xchg(false, Full);
         state.renamed |= named && self.named_another(state);
         if state.connection.is_some() || !state.renamed {
-            return;
+            return Ok(());
         }
         // The next disk's device is not ours to open.
-        if self.in_directory(|| self.still_ours()).is_err() {
-            return;
-        }
+        self.in_directory(|| self.still_ours())?;
         state.renamed = false;
         // Closed first: the claim on it would be in the way of the new one.
         self.hold(state, None);
@@ -231,6 +247,7 @@ impl Vbd {
                 }
             }
         }
+        Ok(())
     }
 
     /// Keeps this open instead of what is.
