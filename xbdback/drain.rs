@@ -345,12 +345,19 @@ impl Worker {
         let charged = self.pool.charged().saturating_add(self.mover.charged());
         self.shrinker.set_spare(spare);
         self.reporter.pages(charged, spare);
+        if !self.alarm.is_set() {
+            self.set_alarm();
+        }
         if self.submitted > 0 {
             return;
         }
         if let Some(passage) = &mut self.passage {
             passage.leave();
         }
+    }
+
+    /// Sees to it that what is not used from now on is given back after a while.
+    fn set_alarm(&mut self) {
         if self.pool.has_spare() || self.mover.keeps() {
             if let Some(time) = unused_time() {
                 self.alarm.set(time);
@@ -362,9 +369,7 @@ impl Worker {
     fn trim(&mut self) {
         self.pool.trim();
         self.mover.trim();
-        if self.submitted == 0 {
-            self.rest();
-        }
+        self.rest();
     }
 
     /// Memory is short: gives back what is not in use.

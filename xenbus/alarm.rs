@@ -16,6 +16,8 @@ use kernel::{
 /// Rings a doorbell once for each time it was set.
 pub struct Alarm {
     inner: Pin<KBox<Inner>>,
+    /// It was set, and [`Alarm::take`] has not found since that it rang.
+    set: bool,
     /// The timer rings it.
     _bell: Arc<Doorbell>,
 }
@@ -43,11 +45,22 @@ impl Alarm {
             }),
             GFP_KERNEL,
         )?;
-        Ok(Self { inner, _bell: bell })
+        Ok(Self {
+            inner,
+            set: false,
+            _bell: bell,
+        })
+    }
+
+    /// Whether it is set, and what comes of it was not taken yet.
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.set
     }
 
     /// Has the bell rung after `delay`, to a second; nothing changes while it is set.
-    pub fn set(&self, delay: Delta) {
+    pub fn set(&mut self, delay: Delta) {
+        self.set = true;
         // SAFETY: The alarm was initialised by `new`.
         unsafe {
             bindings::xenbus_helper_alarm_set(self.inner.alarm.get(), delay.as_millis() as c_ulong)
@@ -55,9 +68,11 @@ impl Alarm {
     }
 
     /// Whether it rang the bell since the last call.
-    pub fn take(&self) -> bool {
+    pub fn take(&mut self) -> bool {
         // SAFETY: The alarm was initialised by `new`.
-        unsafe { bindings::xenbus_helper_alarm_take(self.inner.alarm.get()) }
+        let rang = unsafe { bindings::xenbus_helper_alarm_take(self.inner.alarm.get()) };
+        self.set &= !rang;
+        rang
     }
 }
 

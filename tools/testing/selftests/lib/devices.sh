@@ -21,6 +21,14 @@ make_dm() {
     dm=/dev/$(basename "$(readlink -f "/sys/dev/block/$(dmsetup info -c --noheadings -o major,minor --separator : "$1")")")
 }
 
+# dm_hold NAME: has a device-mapper device keep the requests that it gets, until dm_release or the end of the test.
+dm_hold() {
+    dmsetup suspend --nolockfs --noflush --noudevsync --noudevrules "$1"
+    at_end dm_release "$1"
+}
+
+dm_release() { dmsetup resume --noudevsync --noudevrules "$1"; }
+
 # Whether nobody has claimed a device.
 is_free() { perl -MFcntl -e 'sysopen(my $disk, shift, O_RDWR | O_EXCL) or exit 1' "$1"; }
 

@@ -144,6 +144,23 @@ test_kept_mappings_are_given_back_when_memory_is_short() {
     expect_given_back_when_memory_is_short
 }
 
+test_what_is_not_used_for_a_while_is_given_back_though_the_ring_is_never_empty() {
+    backend_load persistent_grant_unused_seconds=1
+    make_null
+    make_dm held "0 131072 linear $null 0"
+    vbd_attach 51712 "$dm"
+    at_end vbd_detach 51712
+    dd if=/dev/zero of=/dev/xvda bs=64k count=16 oflag=direct status=none
+    expect_failure are_given_back
+    dm_hold held
+    dd if=/dev/xvda of=/dev/null bs=4k count=1 iflag=direct status=none &
+    # What was used since the last time is kept the first time.
+    patiently are_given_back
+    expect 1 "$(awk '{ print $1 + $2 }' /sys/class/block/xvda/inflight)" "the number of requests"
+    dm_release held
+    wait $!
+}
+
 test_no_more_idle_pages_are_kept_than_may_be() {
     backend_load feature_persistent=0 max_buffer_pages=16
     attach_null

@@ -9,15 +9,12 @@ cd "$(dirname "$0")/.." || exit
 . lib/devices.sh
 . lib/client.sh
 
-dm_send() { dmsetup "$@" --noudevsync --noudevrules; }
-
 # Puts a disk behind 51712 that has requests which it does not answer; sets `stuck` to who waits for them.
 attach_dead_disk() {
     make_loop 8
     make_dm dead "0 16384 linear $loop 0"
     vbd_attach 51712 "$dm"
-    dmsetup suspend --nolockfs --noflush --noudevsync --noudevrules dead
-    at_end dm_send resume dead
+    dm_hold dead
     dd if=/dev/zero of=/dev/xvda bs=64k count=16 oflag=direct &
     stuck=$!
     sleep 1
@@ -25,7 +22,7 @@ attach_dead_disk() {
 }
 
 revive() {
-    dm_send resume dead
+    dm_release dead
     wait "$stuck"
 }
 
@@ -52,7 +49,7 @@ test_detaching_the_dead_disk_does_not_hold_up_another() {
     xenstore-write "$vbd_backends/51712/online" 0 "$vbd_backends/51712/state" 5
     sleep 1
     other_disk_works
-    dm_send resume dead
+    dm_release dead
     wait "$stuck" || :
     vbd_wait 51712 6 none
     vbd_remove 51712
@@ -63,8 +60,7 @@ test_a_dead_disk_whose_directory_vanishes_does_not_hold_up_another() {
     local writer
     make_loop 8
     make_dm dead "0 16384 linear $loop 0"
-    dmsetup suspend --nolockfs --noflush --noudevsync --noudevrules dead
-    at_end dm_send resume dead
+    dm_hold dead
     "$client" io --handle 51744 --device "$dm" --segments 1 --requests 1000 write &
     writer=$!
     at_end eval "kill -KILL $writer 2>/dev/null"
@@ -75,7 +71,7 @@ test_a_dead_disk_whose_directory_vanishes_does_not_hold_up_another() {
     xenstore-rm "$vbd_backends/51744"
     sleep 1
     other_disk_works
-    dm_send resume dead
+    dm_release dead
     patiently is_free "$dm"
     [ "$(writes_of "$dm")" -gt 0 ] || fail "there was nothing that the dead disk had to do"
     vbd_remove 51744
