@@ -230,7 +230,6 @@ impl Worker {
 
     /// Works until there is nothing left to do.
     fn serve(&mut self) {
-        self.not_alone = false;
         loop {
             self.completions.look();
             self.start();

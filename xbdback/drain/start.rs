@@ -39,11 +39,13 @@ impl Worker {
             return;
         }
         self.starved = false;
+        self.not_alone = false;
         self.start_exclusive();
-        if !self.runs_alone {
+        // What waits to be alone may have left the gate to another ring.
+        if !self.runs_alone && !self.not_alone {
             self.retry_starved();
+            self.take();
         }
-        self.take();
         self.fetch_segments();
         self.move_in();
         self.submit();
