@@ -19,7 +19,10 @@ use crate::{
     statistics::QueueStatistics, //
 };
 use kernel::{
-    alloc::flags::GFP_NOWAIT,
+    alloc::{
+        flags::GFP_NOWAIT,
+        Flags, //
+    },
     page::Page,
     prelude::*,
     sync::Arc, //
@@ -94,8 +97,8 @@ impl Mover {
 
     /// Plans to have the data of a request copied. It has the pages for it.
     #[inline]
-    pub(crate) fn plan_copy(room: &mut Room, transfer: Transfer) -> Result {
-        room.reserve(transfer.pages(), GFP_NOWAIT)?;
+    pub(crate) fn plan_copy(room: &mut Room, transfer: Transfer, flags: Flags) -> Result {
+        room.reserve(transfer.pages(), flags)?;
         room.use_pages(transfer.blocks_len())?;
         room.payload.data = Data::Copied;
         Ok(())
@@ -120,7 +123,7 @@ impl Mover {
     #[inline]
     fn try_plan_mapping(&mut self, room: &mut Room) -> Result {
         let count = room.payload.segments().len();
-        room.reserve(count, GFP_NOWAIT)?;
+        room.reserve_mappings(count, GFP_NOWAIT)?;
         room.use_mappings();
         let access = self.access(&room.payload);
         let mut reserved = 0;

@@ -90,7 +90,7 @@ impl Pool {
 
     fn new_room(&self, flags: Flags) -> Result<KBox<Room>> {
         let mut room = Io::new(self.completions.clone(), Job::new(flags)?, RESERVE, flags)?;
-        room.reserve(RESERVE, flags)?;
+        room.reserve_mappings(RESERVE, flags)?;
         Ok(room)
     }
 

@@ -15,7 +15,10 @@ use crate::{
     mover::Mover, //
 };
 use kernel::{
-    alloc::flags::GFP_NOWAIT,
+    alloc::{
+        flags::GFP_NOWAIT,
+        Flags, //
+    },
     prelude::*, //
 };
 use xenbus::blk;
@@ -194,8 +197,8 @@ impl Worker {
     fn plan(&mut self, room: &mut Room) -> Result {
         if let Parsed::Indirect(indirect) = room.payload.parsed {
             self.count_segments(indirect.count());
-            room.payload
-                .reserve_segments(indirect.count(), GFP_NOWAIT)?;
+            let flags = self.flags();
+            room.payload.reserve_segments(indirect.count(), flags)?;
             return self.fill(room, indirect.pages().count());
         }
         match room.payload.transfer() {
@@ -219,7 +222,7 @@ impl Worker {
 
     fn plan_copy(&mut self, room: &mut Room, transfer: Transfer) -> Result {
         self.fill(room, transfer.pages())?;
-        Mover::plan_copy(room, transfer)
+        Mover::plan_copy(room, transfer, self.flags())
     }
 
     /// Sees to it that a request has pages of our own. What is kept for later ones is given up for it, and
@@ -230,6 +233,15 @@ impl Worker {
             Err(_) if self.mover.give_up(pages) && self.pool.fill(room, pages).is_ok() => Ok(()),
             Err(_) if self.alone() => self.pool.fill_at_any_cost(room, pages),
             Err(error) => Err(error),
+        }
+    }
+
+    /// How a request gets its memory: when there is nothing to wait for, at any cost.
+    #[inline]
+    fn flags(&self) -> Flags {
+        match self.alone() {
+            true => GFP_KERNEL,
+            false => GFP_NOWAIT,
         }
     }
 

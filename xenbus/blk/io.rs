@@ -160,17 +160,14 @@ impl<T: Send + 'static> Io<T> {
     /// Makes room for up to `parts` parts.
     #[inline]
     pub fn reserve(&mut self, parts: usize, flags: Flags) -> Result {
-        if parts <= self.vecs.capacity() && parts <= self.mappings.capacity() {
-            return Ok(());
-        }
-        self.grow(parts, flags)
+        make_room(&mut self.vecs, parts, flags)
     }
 
-    #[cold]
-    fn grow(&mut self, parts: usize, flags: Flags) -> Result {
-        let more = |len: usize| parts.saturating_sub(len);
-        self.vecs.reserve(more(self.vecs.len()), flags)?;
-        Ok(self.mappings.reserve(more(self.mappings.len()), flags)?)
+    /// Makes room for up to `parts` parts of pages that are mapped.
+    #[inline]
+    pub fn reserve_mappings(&mut self, parts: usize, flags: Flags) -> Result {
+        self.reserve(parts, flags)?;
+        make_room(&mut self.mappings, parts, flags)
     }
 
     /// The pages of our own. Data is packed in the first of them: all but the last are full.
@@ -249,7 +246,7 @@ impl<T: Send + 'static> Io<T> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` when there is no room for it ([`Io::reserve`]), or when it does not lie in a page.
+    /// `EINVAL` when there is no room for it ([`Io::reserve_mappings`]), or when it does not lie in a page.
     #[inline]
     pub fn add_mapping(&mut self, offset: u32, len: u32, mapping: Option<Mapping>) -> Result {
         if offset.saturating_add(len) as usize > PAGE_SIZE {
@@ -438,6 +435,15 @@ impl<T> Drop for Io<T> {
         // SAFETY: By the type invariant the bio was initialised; it is not submitted, since it has an owner.
         unsafe { kernel::bindings::bio_uninit(self.bio.get()) };
     }
+}
+
+/// Sees to it that a list has room for `len` elements in all.
+#[inline]
+fn make_room<E>(list: &mut KVec<E>, len: usize, flags: Flags) -> Result {
+    if len <= list.capacity() {
+        return Ok(());
+    }
+    Ok(list.reserve(len.saturating_sub(list.len()), flags)?)
 }
 
 /// An entry of a bio's table.
