@@ -136,17 +136,22 @@ impl Worker {
         match request::parse(&self.entry, abi, limits, &mut room.payload.segments) {
             Ok(parsed) => {
                 room.payload.begin(slot, parsed);
-                self.reporter.taken(&mut room.payload);
-                match room.payload.is_exclusive() {
-                    true => self.let_wait_to_be_alone(room),
-                    false => self.stage(room),
-                }
+                self.admit(room);
             }
             Err(reject) => {
                 self.reporter.refused(&reject);
                 self.put(slot, reject.status);
                 self.pool.put(room);
             }
+        }
+    }
+
+    /// A request was parsed: it is started next, or waits until it is alone.
+    fn admit(&mut self, mut room: KBox<Room>) {
+        self.reporter.taken(&mut room.payload);
+        match room.payload.is_exclusive() {
+            true => self.let_wait_to_be_alone(room),
+            false => self.stage(room),
         }
     }
 
@@ -163,15 +168,9 @@ impl Worker {
         let limits = self.limits();
         let mut indirect = core::mem::take(&mut self.indirect);
         self.mover.fetch_segments(&mut indirect, &limits);
-        for mut room in indirect.drain_all() {
+        for room in indirect.drain_all() {
             match room.payload.result {
-                Ok(()) => {
-                    self.reporter.taken(&mut room.payload);
-                    match room.payload.is_exclusive() {
-                        true => self.let_wait_to_be_alone(room),
-                        false => self.stage(room),
-                    }
-                }
+                Ok(()) => self.admit(room),
                 Err(failure) => self.answer(room, Err(failure)),
             }
         }
@@ -266,8 +265,8 @@ impl Worker {
     #[cold]
     fn copy_instead(&mut self) {
         // The list of indirect requests is empty by now, and as long.
-        core::mem::swap(&mut self.jobs, &mut self.indirect);
-        let mut jobs = core::mem::take(&mut self.indirect);
+        let spare = core::mem::take(&mut self.indirect);
+        let mut jobs = core::mem::replace(&mut self.jobs, spare);
         for mut room in jobs.drain_all() {
             let transfer = match room.payload.result {
                 Err(Failure::NoRoom) => room.payload.transfer(),
