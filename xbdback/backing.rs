@@ -79,7 +79,12 @@ impl Backing {
         let what = match What::read(path) {
             Ok(what) => what,
             Err(Unnamed::NotYet) => return Ok(None),
-            Err(Unnamed::Failed(error)) => return Err(gave_up(id, error)),
+            Err(Unnamed::Failed { error: ENOMEM, .. }) => return Err(no_memory(id)),
+            Err(Unnamed::Failed { node, error }) => {
+                let (node, errno) = (node.to_bytes(), errno(error));
+                report(id, error, &Problem::CannotRead { node, errno });
+                return Err(error);
+            }
             Err(Unnamed::Invalid(node)) => {
                 report(id, EINVAL, &Problem::InvalidDevice { node: &node });
                 return Err(EINVAL);
@@ -92,13 +97,12 @@ impl Backing {
         let mode = read_mode(id)?;
         let disk = open(&what, mode).map_err(|refusal| cannot_open(id, &what, &refusal))?;
 
-        let no_memory = |_| gave_up(id, ENOMEM);
         let opened = Opened {
-            named: Arc::new(Named { what, mode }, GFP_KERNEL).map_err(no_memory)?,
+            named: Arc::new(Named { what, mode }, GFP_KERNEL).map_err(|_| no_memory(id))?,
             way: disk.file().map(File::way),
         };
         let backing = Self {
-            disk: Arc::new(disk, GFP_KERNEL).map_err(no_memory)?,
+            disk: Arc::new(disk, GFP_KERNEL).map_err(|_| no_memory(id))?,
             opened,
             cdrom: is_cdrom(&id.frontend),
             discard_enabled: is_discard_enabled(path),
@@ -208,13 +212,9 @@ fn open(what: &What, mode: Mode) -> Result<Disk, Refusal> {
 }
 
 /// Says why nothing could be tried, or kept, and returns the error number: nobody tries again by himself.
-fn gave_up(id: &Identity, error: Error) -> Error {
-    let errno = errno(error);
-    match error == ENOMEM {
-        true => report(id, error, &Problem::OutOfMemory),
-        false => report(id, error, &Problem::NoDevice { errno }),
-    }
-    error
+fn no_memory(id: &Identity) -> Error {
+    report(id, ENOMEM, &Problem::OutOfMemory);
+    ENOMEM
 }
 
 /// Says why, and returns the error number.

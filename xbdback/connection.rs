@@ -37,6 +37,31 @@ use xenbus_proto::{
     state, //
 };
 
+/// Why a guest's rings were not taken up.
+pub(crate) enum NotConnected {
+    /// The log and xenstore say it.
+    Said,
+    /// Nothing says it yet.
+    Unsaid(Error),
+}
+
+impl NotConnected {
+    /// Says why, in the log and in xenstore; what is a shortage of memory is left to be said as such.
+    pub(crate) fn say(vbd: &Vbd, error: Error, problem: &Problem<'_>) -> Self {
+        if error == ENOMEM {
+            return error.into();
+        }
+        vbd.log.lock().report(&vbd.id, error, problem);
+        Self::Said
+    }
+}
+
+impl<E: Into<Error>> From<E> for NotConnected {
+    fn from(error: E) -> Self {
+        Self::Unsaid(error.into())
+    }
+}
+
 /// A guest's queues, each served by a thread of its own until this is dropped.
 ///
 /// Dropping waits for the requests that the disk is working on, and gives back everything of the guest's.
@@ -49,9 +74,8 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Takes up the rings that the guest's driver has published. What goes wrong is said in the log and in
-    /// xenstore.
-    pub(crate) fn new(vbd: &Arc<Vbd>, backing: &Backing) -> Result<Self> {
+    /// Takes up the rings that the guest's driver has published.
+    pub(crate) fn new(vbd: &Arc<Vbd>, backing: &Backing) -> Result<Self, NotConnected> {
         let published = read_offer(vbd)?;
         // Not what a frontend of the next disk of this name has published.
         vbd.in_directory(|| {
@@ -120,16 +144,14 @@ impl Drop for Connection {
 }
 
 /// Charges the guest what its queues need all the time, or says what it has too much of.
-fn charge(vbd: &Vbd, offer: &FrontendOffer) -> Result<[Charged; 3]> {
+fn charge(vbd: &Vbd, offer: &FrontendOffer) -> Result<[Charged; 3], NotConnected> {
     let queues = offer.queues().len();
     let ring_pages = offer.queues().iter().map(|queue| queue.pages().len()).sum();
     let charge = |resource, amount| {
         Charged::new(vbd.id.domain, resource, amount).map_err(|not| match not {
-            NotCharged::NoMemory => ENOMEM,
+            NotCharged::NoMemory => ENOMEM.into(),
             NotCharged::OverBudget(refused) => {
-                let problem = Problem::OverBudget(refused);
-                vbd.log.lock().report(&vbd.id, EDQUOT, &problem);
-                EDQUOT
+                NotConnected::say(vbd, EDQUOT, &Problem::OverBudget(refused))
             }
         })
     };
@@ -141,17 +163,15 @@ fn charge(vbd: &Vbd, offer: &FrontendOffer) -> Result<[Charged; 3]> {
 }
 
 /// Reads the nodes that say where the guest's rings are, and says what is wrong with them.
-fn read_offer(vbd: &Vbd) -> Result<KBox<FrontendOffer>> {
+fn read_offer(vbd: &Vbd) -> Result<KBox<FrontendOffer>, NotConnected> {
     published_offer(vbd)?.map_err(|unusable| {
-        let mut log = vbd.log.lock();
         if let Unusable::Protocol(protocol) = unusable {
-            log.say(&Message::UnknownProtocol {
+            vbd.log.lock().say(&Message::UnknownProtocol {
                 domain: vbd.id.domain,
                 protocol,
             });
         }
-        log.report(&vbd.id, EINVAL, &Problem::FrontendNodes(unusable));
-        EINVAL
+        NotConnected::say(vbd, EINVAL, &Problem::FrontendNodes(unusable))
     })
 }
 

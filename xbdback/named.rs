@@ -54,8 +54,8 @@ impl Eq for What {}
 pub(crate) enum Unnamed {
     /// There is no node yet.
     NotYet,
-    /// Xenstore does not say, or there is no memory.
-    Failed(Error),
+    /// This node cannot be read.
+    Failed { node: &'static CStr, error: Error },
     /// `physical-device` makes no sense.
     Invalid(store::Value),
     /// `physical-device-format` is not known.
@@ -66,15 +66,15 @@ impl What {
     /// Reads what stands in the backend's directory now. A number comes first: toolstacks write the path of a device's
     /// node beside it.
     pub(crate) fn read(dir: &CStr) -> Result<Self, Unnamed> {
-        let read = |node| store::read(dir, node).map_err(Unnamed::Failed);
-        if let Some(number) = read(c"physical-device")? {
+        if let Some(number) = read(dir, c"physical-device")? {
             return match DeviceNumber::parse(&number) {
                 Ok(number) => Ok(Self::Device(number)),
                 Err(_) => Err(Unnamed::Invalid(number)),
             };
         }
-        let path = read(c"physical-device-path")?.ok_or(Unnamed::NotYet)?;
-        let path = path.to_c_string().map_err(Unnamed::Failed)?;
+        let node = c"physical-device-path";
+        let path = read(dir, node)?.ok_or(Unnamed::NotYet)?;
+        let path = path.to_c_string().map_err(failed(node))?;
         // What is wrong with any of them is seen when it is opened.
         match (read_format(dir)?, Kind::of(&path)) {
             (Format::Cloop2, _) => Ok(Self::Image(path)),
@@ -92,9 +92,17 @@ impl What {
     }
 }
 
+fn read(dir: &CStr, node: &'static CStr) -> Result<Option<store::Value>, Unnamed> {
+    store::read(dir, node).map_err(failed(node))
+}
+
+fn failed(node: &'static CStr) -> impl FnOnce(Error) -> Unnamed {
+    move |error| Unnamed::Failed { node, error }
+}
+
 /// The format of the file. It is never guessed: a guest could make its own disk look like any.
 fn read_format(dir: &CStr) -> Result<Format, Unnamed> {
-    match store::read(dir, c"physical-device-format").map_err(Unnamed::Failed)? {
+    match read(dir, c"physical-device-format")? {
         None => Ok(Format::Raw),
         Some(node) => Format::parse(&node).ok_or(Unnamed::UnknownFormat(node)),
     }

@@ -5,6 +5,7 @@
 use crate::{
     backing::Backing,
     barrier::Passage,
+    connection::NotConnected,
     drain::{
         Offered,
         Parts,
@@ -125,8 +126,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Takes up the queue with this number of those that the guest's driver has published. What goes wrong
-    /// is said in the log and in xenstore.
+    /// Takes up the queue with this number of those that the guest's driver has published.
     pub(crate) fn new(
         vbd: &Arc<Vbd>,
         backing: &Backing,
@@ -134,7 +134,7 @@ impl Queue {
         number: usize,
         signals: Arc<Signals>,
         passage: Option<Passage>,
-    ) -> Result<Self> {
+    ) -> Result<Self, NotConnected> {
         let published = offer.queues().get(number).ok_or(EINVAL)?;
         let ring = map_ring(vbd, offer, published)?;
         let name = match offer.queues().len() {
@@ -212,21 +212,18 @@ fn map_ring(
     vbd: &Vbd,
     offer: &FrontendOffer,
     published: &negotiation::Queue,
-) -> Result<BackRing<RingMemory>> {
+) -> Result<BackRing<RingMemory>, NotConnected> {
     let id = &vbd.id;
     let abi = offer.protocol().abi();
     let size = offer.ring_size();
-    let memory =
-        RingMemory::map(id.domain, published.pages(), abi, size).inspect_err(|&error| {
-            vbd.log.lock().say(&Message::CannotMapRing {
-                path: id.dev.nodename().to_bytes(),
-            });
-            vbd.log.lock().report(id, error, &Problem::CannotMapRing);
-        })?;
-    BackRing::attach(memory, abi, size).map_err(|bad| {
-        vbd.log.lock().report(id, EINVAL, &Problem::RingHalted(bad));
-        EINVAL
-    })
+    let memory = RingMemory::map(id.domain, published.pages(), abi, size).map_err(|error| {
+        vbd.log.lock().say(&Message::CannotMapRing {
+            path: id.dev.nodename().to_bytes(),
+        });
+        NotConnected::say(vbd, error, &Problem::CannotMapRing)
+    })?;
+    BackRing::attach(memory, abi, size)
+        .map_err(|bad| NotConnected::say(vbd, EINVAL, &Problem::RingHalted(bad)))
 }
 
 fn bind(
@@ -234,17 +231,14 @@ fn bind(
     published: &negotiation::Queue,
     name: CString,
     signals: &Arc<Signals>,
-) -> Result<EventChannel<Signals>> {
+) -> Result<EventChannel<Signals>, NotConnected> {
     let id = &vbd.id;
-    EventChannel::bind(id.dev.clone(), published.port().0, name, signals.clone()).inspect_err(
-        |&error| {
-            vbd.log.lock().say(&Message::CannotBindEventChannel {
-                frontend: id.frontend.to_bytes(),
-                errno: errno(error),
-            });
-            vbd.log
-                .lock()
-                .report(id, error, &Problem::CannotBindEventChannel);
-        },
-    )
+    let port = published.port().0;
+    EventChannel::bind(id.dev.clone(), port, name, signals.clone()).map_err(|error| {
+        vbd.log.lock().say(&Message::CannotBindEventChannel {
+            frontend: id.frontend.to_bytes(),
+            errno: errno(error),
+        });
+        NotConnected::say(vbd, error, &Problem::CannotBindEventChannel)
+    })
 }

@@ -12,7 +12,8 @@ use crate::{
     backing::Backing,
     connection::{
         self,
-        Connection, //
+        Connection,
+        NotConnected, //
     },
     named::Named,
     say::{
@@ -165,7 +166,7 @@ impl Vbd {
             // The other device is opened first: look again.
             Action::Connect if state.renamed => return ControlFlow::Break(()),
             Action::Connect => {
-                if self.connect(state).is_err() {
+                if !self.connect(state) {
                     state.machine.connect_failed();
                     return ControlFlow::Break(());
                 }
@@ -284,22 +285,32 @@ impl Vbd {
         now != **open
     }
 
-    fn connect(self: &Arc<Self>, state: &mut State) -> Result {
+    /// Takes up the guest's rings, and returns whether that was done. If not, the log and xenstore say why.
+    fn connect(self: &Arc<Self>, state: &mut State) -> bool {
         // A guest can try for ever, and every try costs this domain something.
         if !state.failures.has_room() {
-            return Err(EAGAIN);
+            return false;
         }
-        self.try_connect(state).inspect_err(|&error| {
-            state.failures.allow();
-            if error == ENOMEM {
-                self.log
-                    .lock()
-                    .report(&self.id, error, &Problem::OutOfMemory);
+        let Err(why) = self.try_connect(state) else {
+            return true;
+        };
+        state.failures.allow();
+        match why {
+            // Of a directory that is not ours there is nothing to say.
+            NotConnected::Said | NotConnected::Unsaid(ENODEV) => {}
+            NotConnected::Unsaid(error) => {
+                let errno = errno(error);
+                let problem = match error {
+                    ENOMEM => Problem::OutOfMemory,
+                    _ => Problem::CannotConnect { errno },
+                };
+                self.log.lock().report(&self.id, error, &problem);
             }
-        })
+        }
+        false
     }
 
-    fn try_connect(self: &Arc<Self>, state: &mut State) -> Result {
+    fn try_connect(self: &Arc<Self>, state: &mut State) -> Result<(), NotConnected> {
         let backing = state.backing.as_ref().ok_or(ENXIO)?;
         let mut connection = Connection::new(self, backing)?;
         let disk = backing.description();

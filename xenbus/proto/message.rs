@@ -32,6 +32,8 @@ impl Errno {
     pub const ENOENT: Self = Self(2);
     /// No such device or address.
     pub const ENXIO: Self = Self(6);
+    /// Not permitted.
+    pub const EACCES: Self = Self(13);
     /// In use.
     pub const EBUSY: Self = Self(16);
     /// No such device.

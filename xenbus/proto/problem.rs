@@ -33,8 +33,10 @@ pub enum Problem<'a> {
         node: &'a [u8],
     },
     /// Xenstore does not say which device it is.
-    NoDevice {
-        /// Why its nodes cannot be read.
+    CannotRead {
+        /// The node that should.
+        node: &'a [u8],
+        /// Why it cannot be read.
         errno: Errno,
     },
     /// The toolstack has not said whether the guest may write.
@@ -48,6 +50,11 @@ pub enum Problem<'a> {
     CannotMapRing,
     /// The frontend's event channel cannot be bound.
     CannotBindEventChannel,
+    /// The frontend's rings cannot be taken up, for another reason.
+    CannotConnect {
+        /// Which.
+        errno: Errno,
+    },
     /// The frontend broke its ring.
     RingHalted(BadProducer),
     /// The guest has as much of something as it may have.
@@ -72,9 +79,10 @@ impl fmt::Display for Problem<'_> {
                  check the disk's script",
                 Escaped(node),
             ),
-            Self::NoDevice { errno } => write!(
+            Self::CannotRead { node, errno } => write!(
                 f,
-                "physical-device cannot be read, error {errno}; write it again",
+                "{} cannot be read, error {errno}; write it again",
+                Escaped(node),
             ),
             Self::NoMode { errno } => write!(
                 f,
@@ -89,6 +97,15 @@ impl fmt::Display for Problem<'_> {
             Self::CannotBindEventChannel => f.write_str(
                 "the guest's event channel cannot be bound; \
                  its driver did not offer it to this domain",
+            ),
+            Self::CannotConnect {
+                errno: Errno::EACCES,
+            } => f.write_str(
+                "the guest's driver does not let this domain read its nodes; look for a fault in it",
+            ),
+            Self::CannotConnect { errno } => write!(
+                f,
+                "the guest's rings cannot be taken up, error {errno}; attach the disk again",
             ),
             Self::RingHalted(bad) => write!(
                 f,
@@ -196,6 +213,12 @@ mod tests {
         assert!(Problem::InvalidDevice { node: b"x\n" }
             .to_string()
             .contains(r#"is "x\x0a", which"#));
+        let connect = |errno| {
+            let errno = Errno::new(errno);
+            Problem::CannotConnect { errno }.to_string()
+        };
+        assert!(connect(-13).contains("does not let this domain read its nodes"));
+        assert!(connect(-4).contains("cannot be taken up, error 4; attach the disk again"));
         assert!(Problem::UnknownFormat { node: b"vhd" }
             .to_string()
             .contains(r#"is "vhd", which is neither raw nor cloop2"#));
@@ -226,6 +249,12 @@ mod tests {
                 "queue-2/event-channel of the guest's driver is 15, which is another queue's too;",
             ),
         ];
+        let unread = Problem::CannotRead {
+            node: b"physical-device-path",
+            errno: Errno::new(-22),
+        };
+        let text = unread.to_string();
+        assert!(text.starts_with("physical-device-path cannot be read, error 22;"));
         for (unusable, start) in table {
             let text = Problem::FrontendNodes(unusable).to_string();
             assert!(text.starts_with(start), "{text}");
