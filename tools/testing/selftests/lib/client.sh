@@ -17,12 +17,12 @@ client_attach() {
     # It detaches when its input ends.
     exec {client_input}>"$keyboard"
     rm "$keyboard"
-    patiently client_has_spoken || fail "blkif-client did not connect"
-    # shellcheck disable=SC2034 # for the test
+    patiently client_has_spoken
     client_said=$(head -n 1 "$client_output")
+    [[ $client_said == attached* ]] || fail "blkif-client did not connect: $client_said"
 }
 
-client_has_spoken() { [ -s "$client_output" ]; }
+client_has_spoken() { [ -s "$client_output" ] || ! kill -0 "$client_pid" 2>/dev/null; }
 
 # Detaches the disk and waits until it is gone.
 client_detach() {

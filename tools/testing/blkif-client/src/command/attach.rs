@@ -79,13 +79,14 @@ impl Arguments {
     pub fn run(&self) -> Result<bool> {
         let mut frontend = self.disk.frontend()?;
         let connected = frontend.connect();
-        if connected.is_ok() {
-            println!(
+        match &connected {
+            Ok(()) => println!(
                 "attached {} sectors {} port {}",
                 frontend.vbd.handle(),
                 frontend.sectors()?,
                 frontend.channel.port()
-            );
+            ),
+            Err(why) => println!("refused: {why:#}"),
         }
         std::io::stdin().read_to_end(&mut Vec::new())?;
         connected?;
