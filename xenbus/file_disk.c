@@ -23,6 +23,9 @@
 /* As much at once as the block layer likes to see. */
 #define MAX_SECTORS 2560
 
+/* A table of a request's parts fits into a page, which whoever cleans memory gets. */
+#define MAX_PARTS (PAGE_SIZE / sizeof(struct bio_vec))
+
 /* A disk on a file on a disk on a file is enough. */
 #define MAX_STACKED 3
 
@@ -69,7 +72,7 @@ struct xenbus_file_disk *xenbus_helper_file_disk_new(unsigned int pdu_size)
 {
 	struct queue_limits limits = {
 		.max_hw_sectors = MAX_SECTORS,
-		.max_segments = USHRT_MAX,
+		.max_segments = MAX_PARTS,
 		/* A part of a bio is never more than one segment: see file_disk_queue.c. */
 		.max_segment_size = UINT_MAX,
 		.seg_boundary_mask = ULONG_MAX,

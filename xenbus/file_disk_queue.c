@@ -84,13 +84,19 @@ static bool writes_for_all(void)
 /* Starts a request as a part of the I/O of the cgroup whose it is: so limits of the disk below hold for it. */
 static blk_status_t start(struct request *rq)
 {
+	struct cgroup_subsys_state *blkcg;
 	blk_status_t status;
+	struct bio own;
 
 	if (!writes_for_all())
 		return start_here(rq);
+	/* The thread may have been told whom it writes for, as btrfs does: a bio of its own would show it. */
+	bio_init(&own, rq->q->disk->part0, NULL, 0, REQ_OP_WRITE);
+	blkcg = bio_blkcg_css(&own);
 	kthread_associate_blkcg(bio_blkcg_css(rq->bio));
 	status = start_here(rq);
-	kthread_associate_blkcg(NULL);
+	kthread_associate_blkcg(blkcg == blkcg_root_css ? NULL : blkcg);
+	bio_uninit(&own);
 	return status;
 }
 
