@@ -26,7 +26,7 @@
 /* A table of a request's parts fits into a page, which whoever cleans memory gets. */
 #define MAX_PARTS (PAGE_SIZE / sizeof(struct bio_vec))
 
-/* A disk on a file on a disk on a file is enough. */
+/* Three disks, each on a file on the next one, are enough. */
 #define MAX_STACKED 3
 
 DEFINE_MUTEX(xenbus_file_disk_serving);
@@ -35,14 +35,14 @@ static int open_disk(struct gendisk *disk, blk_mode_t mode)
 {
 	struct xenbus_file_disk *ours = disk->private_data;
 
-	return ours->retired ? -ENXIO : 0;
+	return ours->shut ? -ENXIO : 0;
 }
 
 static void close_disk(struct gendisk *disk)
 {
 	struct xenbus_file_disk *ours = disk->private_data;
 
-	if (!disk_openers(disk) && !ours->retired)
+	if (!disk_openers(disk) && !ours->shut)
 		ours->methods.closed(ours->owner);
 }
 
@@ -217,13 +217,16 @@ static int set_limits(struct xenbus_file_disk *ours, const struct xenbus_file_di
 	return queue_limits_commit_update_frozen(queue, &limits);
 }
 
-/* Lets everybody know that there is another medium: partitions, and programs. */
-static void show_change(struct gendisk *disk)
+/* Lets everybody know that there is another medium: partitions, and programs, which may open it again. */
+static void show_change(struct xenbus_file_disk *ours)
 {
+	struct gendisk *disk = ours->disk;
+
 	/* Partitions are not told of otherwise. */
 	dev_set_uevent_suppress(disk_to_dev(disk), 0);
 	mutex_lock(&disk->open_mutex);
 	bdev_disk_changed(disk, false);
+	ours->shut = false;
 	mutex_unlock(&disk->open_mutex);
 	kobject_uevent(&disk_to_dev(disk)->kobj, KOBJ_CHANGE);
 }
@@ -250,7 +253,7 @@ int xenbus_helper_file_disk_serve(struct xenbus_file_disk *ours, struct file *fi
 	disk_force_media_change(disk);
 	set_disk_ro(disk, facts->read_only);
 	set_capacity(disk, facts->sectors);
-	show_change(disk);
+	show_change(ours);
 	return 0;
 
 hide:
@@ -261,25 +264,34 @@ unstack:
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_serve);
 
-/* Whether nobody has it open but @most. */
-static bool is_unused(struct gendisk *disk, unsigned int most)
+/* Lets nobody open it any more, unless more than @most have it open. */
+static int shut(struct xenbus_file_disk *ours, unsigned int most)
 {
-	bool unused;
+	struct gendisk *disk = ours->disk;
+	int err = 0;
 
 	mutex_lock(&disk->open_mutex);
-	unused = disk_openers(disk) <= most;
+	if (disk_openers(disk) > most)
+		err = -EBUSY;
+	else
+		ours->shut = true;
 	mutex_unlock(&disk->open_mutex);
-	return unused;
+	return err;
 }
 
-/* Takes away what serves an open disk, unless others have it open. */
+/*
+ * Takes away what serves an open disk, unless others have it open. Nobody opens it meanwhile, which may take long: what
+ * he meant for this file would go to the next.
+ */
 int xenbus_helper_file_disk_clear(struct xenbus_file_disk *ours)
 {
 	static const struct xenbus_file_disk_facts nothing = { .logical_block_size = SECTOR_SIZE };
 	struct gendisk *disk = ours->disk;
+	int err;
 
-	if (!is_unused(disk, 1))
-		return -EBUSY;
+	err = shut(ours, 1);
+	if (err)
+		return err;
 	/* What the caller has not waited for. */
 	sync_blockdev(disk->part0);
 	xenbus_file_disk_hide_attributes(ours);
@@ -292,7 +304,7 @@ int xenbus_helper_file_disk_clear(struct xenbus_file_disk *ours)
 	set_limits(ours, &nothing, NULL);
 	disk_force_media_change(disk);
 	set_disk_ro(disk, false);
-	show_change(disk);
+	show_change(ours);
 	module_put(ours->methods.module);
 	return 0;
 }
@@ -311,23 +323,14 @@ EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_resize);
 /* Whether somebody has it open. */
 bool xenbus_helper_file_disk_is_open(struct xenbus_file_disk *ours)
 {
-	return !is_unused(ours->disk, 0);
+	return disk_openers(ours->disk);
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_is_open);
 
-/* Lets nobody open it any more, unless somebody has it open. */
+/* Lets nobody open it any more, for good, unless somebody has it open. */
 int xenbus_helper_file_disk_retire(struct xenbus_file_disk *ours)
 {
-	struct gendisk *disk = ours->disk;
-	int err = 0;
-
-	mutex_lock(&disk->open_mutex);
-	if (disk_openers(disk))
-		err = -EBUSY;
-	else
-		ours->retired = true;
-	mutex_unlock(&disk->open_mutex);
-	return err;
+	return shut(ours, 0);
 }
 EXPORT_SYMBOL_GPL(xenbus_helper_file_disk_retire);
 
@@ -339,10 +342,7 @@ void xenbus_helper_file_disk_delete(struct xenbus_file_disk *ours)
 {
 	struct gendisk *disk = ours->disk;
 
-	if (!disk)
-		return;
-	ours->disk = NULL;
-	ours->retired = true;
+	ours->shut = true;
 	if (!ours->shown) {
 		/* This ends its queue, which needs the tags. */
 		put_disk(disk);

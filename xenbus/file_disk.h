@@ -13,7 +13,7 @@
 #include "bindings_helper.h"
 
 struct xenbus_file_disk {
-	/* Until it is deleted. */
+	/* Not to be used when it was deleted. */
 	struct gendisk *disk;
 	struct blk_mq_tag_set tags;
 	struct block_device_operations operations;
@@ -26,8 +26,11 @@ struct xenbus_file_disk {
 	const struct cred *cred;
 	/* What sysfs shows while it is served. */
 	struct attribute_group attributes;
-	/* It is going away: nobody may open it. Set under its open_mutex, or when it is deleted whoever has it open. */
-	bool retired;
+	/*
+	 * Nobody may open it: its file is being taken away, or it is going away itself. Changed under its open_mutex,
+	 * or when it is deleted whoever has it open.
+	 */
+	bool shut;
 	/* The block layer knows it: set once. */
 	bool shown;
 };
