@@ -42,11 +42,13 @@ impl MiscDevice for Control {
     }
 }
 
-/// Makes the unit that is asked for: -1 is any.
+/// -1 of a program's `int` or `long`.
+const ANY: [usize; 2] = [u32::MAX as usize, usize::MAX];
+
+/// Makes the unit that is asked for.
 fn add(argument: usize) -> Result<u32> {
-    // CAST: A program's `int` or `long`, whatever it takes -1 for.
-    match argument as i32 {
-        -1 => units::add_any(),
-        number => units::add(u32::try_from(number)?),
+    match ANY.contains(&argument) {
+        true => units::add_any(),
+        false => units::add(u32::try_from(argument)?),
     }
 }

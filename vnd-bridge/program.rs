@@ -15,18 +15,19 @@ use vnd_proto::ioctl::Exchanged;
 /// Bytes of the longest name of a file, its zero byte included.
 pub(crate) const NAME_BYTES: usize = 4096;
 
-/// A buffer for the name of a file.
-pub(crate) struct Name(KBox<[u8; NAME_BYTES]>);
+/// A buffer for the name of a file, with a byte more: to see that one is too long.
+pub(crate) struct Name(KBox<[u8; NAME_BYTES + 1]>);
 
 impl Name {
     /// An empty one.
     pub(crate) fn new() -> Result<Self> {
-        Ok(Self(KBox::new([0; NAME_BYTES], GFP_KERNEL)?))
+        Ok(Self(KBox::new([0; NAME_BYTES + 1], GFP_KERNEL)?))
     }
 
-    /// All of it.
+    /// Room for the longest.
     pub(crate) fn buffer(&mut self) -> &mut [u8] {
-        &mut *self.0
+        let [room @ .., _] = &mut *self.0;
+        room
     }
 
     /// Reads one from the program.
@@ -35,11 +36,11 @@ impl Name {
     ///
     /// `ENAMETOOLONG` when it is too long for a name, `EFAULT` when it is not there.
     pub(crate) fn read(&mut self, address: u64) -> Result<&CStr> {
-        let slice = UserSlice::new(user(address)?, NAME_BYTES).reader();
+        let slice = UserSlice::new(user(address)?, self.0.len()).reader();
         let name = slice.strcpy_into_buf(&mut *self.0)?;
         match name.to_bytes_with_nul().len() {
-            NAME_BYTES => Err(ENAMETOOLONG),
-            _ => Ok(name),
+            ..=NAME_BYTES => Ok(name),
+            _ => Err(ENAMETOOLONG),
         }
     }
 }
