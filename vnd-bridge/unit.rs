@@ -2,7 +2,8 @@
 
 //! One disk, `/dev/vndN`, with a file or without.
 //!
-//! All that programs ask of it is done under its lock, one after the other. The way of data does not come by here.
+//! What programs have done to it is done under its lock, one after the other. That may take long: what is still to be
+//! written is waited for. So what it is can be asked without that lock. The way of data does not come by here.
 
 use crate::{
     program,
@@ -60,6 +61,9 @@ pub(crate) struct Unit {
     number: u32,
     #[pin]
     state: Mutex<State>,
+    /// While there is a file: held briefly, also under the lock of `state`.
+    #[pin]
+    medium: Mutex<Option<Medium>>,
     #[pin]
     size_work: Work<Self, FOLLOW_SIZE>,
     #[pin]
@@ -80,12 +84,24 @@ impl_has_work! {
 /// What is under the lock.
 struct State {
     disk: FileDisk<Unit>,
-    shape: Shape,
-    /// Of [`flags`], as the file was configured.
-    flags: u32,
     /// While there is a file.
     watch: Option<Pin<KBox<SizeWatch<Changed>>>>,
     stay: Stay,
+}
+
+/// The file, and what the disk makes of it.
+struct Medium {
+    file: Arc<File>,
+    shape: Shape,
+    /// Of [`flags`], as the file was configured.
+    flags: u32,
+}
+
+impl Medium {
+    /// The size of the disk, as it is now.
+    fn bytes(&self) -> u64 {
+        self.shape.bytes(self.file.bytes())
+    }
 }
 
 /// What becomes of a unit without a file when it is closed.
@@ -98,54 +114,63 @@ pub(crate) enum Stay {
 }
 
 impl Unit {
-    /// Makes the disk, and shows it.
-    pub(crate) fn new(number: u32, range: Range, stay: Stay) -> Result<Arc<Self>> {
+    /// Makes the disk, which nobody sees yet.
+    pub(crate) fn new(number: u32, stay: Stay) -> Result<Arc<Self>> {
         let disk = FileDisk::new()?;
-        let unit = Arc::pin_init(
+        Arc::pin_init(
             pin_init!(Self {
                 number,
                 state <- new_mutex!(State {
                     disk,
-                    shape: Shape::default(),
-                    flags: 0,
                     watch: None,
                     stay,
                 }),
+                medium <- new_mutex!(None),
                 size_work <- new_work!("vnd::size"),
                 close_work <- new_work!("vnd::close"),
             }),
             GFP_KERNEL,
-        )?;
-        let name = CString::try_from_fmt(fmt!("vnd{number}"))?;
-        let mut state = unit.state.lock();
-        state.disk.show(&name, range, number, unit.clone())?;
-        drop(state);
-        Ok(unit)
+        )
     }
 
-    /// Has it stay until it is removed, if it has no file and nobody has it open. Returns whether that is so.
-    pub(crate) fn take_if_free(&self) -> bool {
+    /// Enters it, and shows the disk.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` when there is another one with its number.
+    pub(crate) fn show(self: ArcBorrow<'_, Self>, range: Range) -> Result {
+        let name = CString::try_from_fmt(fmt!("vnd{}", self.number))?;
         let mut state = self.state.lock();
-        let free = state.disk.file().is_none() && state.disk.is_unused();
-        if free {
-            state.stay = Stay::Wanted;
-        }
-        free
+        // Whoever finds it, or opens the disk and has it leave, waits for the lock.
+        units::enter(self)?;
+        let shown = state.disk.show(&name, range, self.number, self.into());
+        shown.inspect_err(|_| {
+            state.disk.delete();
+            units::forget(self.number);
+        })
+    }
+
+    /// Has it stay until it is removed, if it has no file and nobody has it open. Returns whether that is so. One whose
+    /// lock somebody has is in use.
+    pub(crate) fn take_if_free(&self) -> bool {
+        let state = self.state.try_lock();
+        state.is_some_and(|mut state| state.take_if_free())
     }
 
     /// The same for one that would go: somebody asks for its number again.
     pub(crate) fn take_if_leaving(&self) -> bool {
-        self.state.lock().stay == Stay::UntilClosed && self.take_if_free()
+        let mut state = self.state.lock();
+        state.stay == Stay::UntilClosed && state.take_if_free()
     }
 
     /// Removes it.
     ///
     /// # Errors
     ///
-    /// `EBUSY` when it has a file, or somebody has it open.
+    /// `EBUSY` when it has a file, or somebody has it open; `ENODEV` when it was removed meanwhile.
     pub(crate) fn remove(&self) -> Result {
         let mut state = self.state.lock();
-        if state.disk.file().is_some() {
+        if state.disk.has_file() {
             return Err(EBUSY);
         }
         state.disk.delete_unused()?;
@@ -155,7 +180,17 @@ impl Unit {
 
     /// Deletes the disk, whatever it is used for.
     pub(crate) fn delete(&self) {
-        self.state.lock().delete();
+        let mut state = self.state.lock();
+        state.disk.delete();
+        self.forget_medium(&mut state);
+    }
+
+    /// Closes the file, which the disk has no more.
+    fn forget_medium(&self, state: &mut State) {
+        state.watch = None;
+        let medium = self.medium.lock().take();
+        // Not under its lock: what the file's helpers still do is waited for.
+        drop(medium);
     }
 
     /// `VNDIOCSET`.
@@ -164,13 +199,13 @@ impl Unit {
         if setting.flags & !flags::OF_SET != 0 || setting.reserved != 0 {
             return Err(EINVAL);
         }
-        let refuse_second = |state: &State| match state.disk.file() {
-            None => Ok(()),
-            Some(_) => Err(EBUSY),
-        };
-        refuse_second(&self.state.lock())?;
-        // What may take long is done without the lock: finding the file, and writing to the program.
+        if self.medium.lock().is_some() {
+            return Err(EBUSY);
+        }
+        // Without the lock: where the file lies may not answer, nor what the program has put there as its memory.
         let file = open(&setting)?;
+        // Whatever the page cache holds is in the way of what goes past it.
+        file.sync()?;
         let shape = match setting.flags & flags::HASGEOM {
             0 => Shape::default(),
             _ => Shape::new(&setting.geom, file.bytes()).map_err(|_| EINVAL)?,
@@ -178,12 +213,18 @@ impl Unit {
         setting.size = shape.bytes(file.bytes());
         program::write(address, &setting)?;
         let watch = SizeWatch::new(&file, Changed(self.into()))?;
+        let medium = Medium {
+            file: Arc::new(file, GFP_KERNEL)?,
+            shape,
+            flags: setting.flags,
+        };
         let mut state = self.state.lock();
-        refuse_second(&state)?;
-        state.disk.serve(file, setting.size, shape.secsize())?;
-        state.shape = shape;
-        state.flags = setting.flags;
+        // The size as it is now. When it changes from here on, whoever follows it waits for the lock.
+        state
+            .disk
+            .serve(&medium.file, medium.bytes(), shape.secsize())?;
         state.watch = Some(watch);
+        *self.medium.lock() = Some(medium);
         Ok(())
     }
 
@@ -197,38 +238,42 @@ impl Unit {
         match state.disk.clear() {
             Err(error) if error == EBUSY && setting.flags & flags::FORCE != 0 => {
                 // They keep a disk that is dead. The number is free for another one.
-                state.delete();
+                state.disk.delete();
                 units::forget(self.number);
             }
             result => result?,
         }
-        state.watch = None;
+        self.forget_medium(&mut state);
         state.stay = Stay::UntilClosed;
         Ok(())
     }
 
-    /// Fills in what the unit is, and returns the name of its file, in `buffer`, if there is one.
+    /// Fills in what the unit is, and returns the name of its file, in `buffer`, if there is one. The name of a file that
+    /// lies too deep is none.
     pub(crate) fn describe<'a>(
         &self,
         user: &mut User,
         buffer: &'a mut [u8],
     ) -> Result<Option<&'a CStr>> {
-        let state = self.state.lock();
-        let Some(file) = state.disk.file() else {
+        let medium = self.medium.lock();
+        let Some(Medium { file, shape, flags }) = medium.as_ref() else {
             return Ok(None);
         };
-        let bytes = state.shape.bytes(file.bytes());
+        let bytes = shape.bytes(file.bytes());
         (user.dev, user.ino) = file.identity()?;
         user.size = bytes;
-        user.geom = state.shape.geom(bytes);
-        user.flags = flags::CONFIGURED | state.flags;
+        user.geom = shape.geom(bytes);
+        user.flags = flags::CONFIGURED | flags;
         if !file.writable() {
             user.flags |= flags::READONLY;
         }
         if matches!(file.way(), Way::Direct(_)) {
             user.flags |= flags::DIRECT;
         }
-        file.current_name(buffer).map(Some)
+        match file.current_name(buffer) {
+            Err(error) if error == ENAMETOOLONG => Ok(None),
+            name => name.map(Some),
+        }
     }
 
     /// The unit's number.
@@ -238,9 +283,12 @@ impl Unit {
 }
 
 impl State {
-    fn delete(&mut self) {
-        self.disk.delete();
-        self.watch = None;
+    fn take_if_free(&mut self) -> bool {
+        let free = !self.disk.has_file() && self.disk.is_unused();
+        if free {
+            self.stay = Stay::Wanted;
+        }
+        free
     }
 }
 
@@ -309,7 +357,7 @@ impl WorkItem<CLEAN_UP> for Unit {
 
     fn run(this: Arc<Self>) {
         let mut state = this.state.lock();
-        let leaves = state.stay == Stay::UntilClosed && state.disk.file().is_none();
+        let leaves = state.stay == Stay::UntilClosed && !state.disk.has_file();
         if leaves && state.disk.delete_unused().is_ok() {
             units::forget(this.number);
         }
@@ -331,9 +379,9 @@ impl WorkItem<FOLLOW_SIZE> for Unit {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        let state = &mut *this.state.lock();
-        if let Some(file) = state.disk.file() {
-            let bytes = state.shape.bytes(file.bytes());
+        let mut state = this.state.lock();
+        let bytes = this.medium.lock().as_ref().map(Medium::bytes);
+        if let Some(bytes) = bytes {
             state.disk.resize(bytes);
         }
     }

@@ -2,7 +2,8 @@
 
 //! All units, by their numbers.
 //!
-//! A number is taken before its disk is made, and given back when that is deleted, so there is never more than one of it.
+//! A unit is entered before its disk is shown, and taken out when that is deleted, both under the unit's lock, so there is
+//! never more than one disk of a number, and none that is not known here.
 
 use crate::{
     program,
@@ -15,6 +16,7 @@ use kernel::{
     prelude::*,
     sync::{
         Arc,
+        ArcBorrow,
         SetOnce, //
     },
 };
@@ -30,15 +32,8 @@ use xenbus::{
     shared::Shared,
 };
 
-/// A number that is taken.
-struct Entry {
-    number: u32,
-    /// Once it is made.
-    unit: Option<Arc<Unit>>,
-}
-
 /// In the order of their numbers.
-static UNITS: Shared<KVec<Entry>> = Shared::new(KVec::new());
+static UNITS: Shared<KVec<Arc<Unit>>> = Shared::new(KVec::new());
 
 /// The numbers of the disks, once they are ours.
 static RANGE: SetOnce<Range> = SetOnce::new();
@@ -62,58 +57,57 @@ impl Gone {
 
 impl Drop for Gone {
     fn drop(&mut self) {
-        while let Some(entry) = UNITS.with(KVec::pop) {
-            if let Some(unit) = entry.unit {
-                unit.delete();
-            }
+        while let Some(unit) = UNITS.with(KVec::pop) {
+            unit.delete();
         }
         UNITS.with(|units| *units = KVec::new());
     }
 }
 
 /// Where a number is, or would be.
-fn place(units: &[Entry], number: u32) -> Result<usize, usize> {
-    units.binary_search_by_key(&number, |entry| entry.number)
+fn place(units: &[Arc<Unit>], number: u32) -> Result<usize, usize> {
+    units.binary_search_by_key(&number, |unit| unit.number())
 }
 
-/// Takes a number.
-fn reserve(number: u32) -> Result {
-    if number > UNIT_MAX {
-        return Err(EINVAL);
-    }
+/// Enters a unit that nobody knows yet.
+///
+/// # Errors
+///
+/// `EEXIST` when there is another one with its number.
+pub(crate) fn enter(unit: ArcBorrow<'_, Unit>) -> Result {
     UNITS.with(|units| {
-        let Err(at) = place(units, number) else {
+        let Err(at) = place(units, unit.number()) else {
             return Err(EEXIST);
         };
         units.reserve(1, GFP_KERNEL)?;
-        let entry = Entry { number, unit: None };
-        units.insert_within_capacity(at, entry).map_err(|_| ENOMEM)
+        let inserted = units.insert_within_capacity(at, unit.into());
+        inserted.map_err(|_| ENOMEM)
     })
 }
 
-/// Gives a number back.
+/// Takes a unit out, whose disk is deleted.
 pub(crate) fn forget(number: u32) {
-    let entry = UNITS.with(|units| {
+    let unit = UNITS.with(|units| {
         let at = place(units, number).ok()?;
         units.remove(at).ok()
     });
     // Not under the lock: it may be the last of the unit.
-    drop(entry);
+    drop(unit);
 }
 
 /// The lowest number that is not taken.
 fn lowest_free() -> u32 {
     UNITS.with(|units| {
-        let taken = units.iter().map(|entry| entry.number);
+        let taken = units.iter().map(|unit| unit.number());
         let gap = (0..).zip(taken).find(|(free, taken)| free != taken);
         gap.map_or(units.len() as u32, |(free, _)| free)
     })
 }
 
-/// The unit of this number, if it is made. `ENXIO` when neither it nor any after it exists.
+/// The unit of this number, if there is one. `ENXIO` when neither it nor any after it exists.
 fn find(number: u32) -> Result<Option<Arc<Unit>>> {
     UNITS.with(|units| match place(units, number) {
-        Ok(at) => Ok(units.get(at).and_then(|entry| entry.unit.clone())),
+        Ok(at) => Ok(units.get(at).cloned()),
         Err(at) if at < units.len() => Ok(None),
         Err(_) => Err(ENXIO),
     })
@@ -126,14 +120,11 @@ fn find(number: u32) -> Result<Option<Arc<Unit>>> {
 /// `EEXIST` when there is one.
 pub(crate) fn make(number: u32, stay: Stay) -> Result {
     let range = *RANGE.as_ref().ok_or(ENODEV)?;
-    reserve(number)?;
-    let unit = Unit::new(number, range, stay).inspect_err(|_| forget(number))?;
-    UNITS.with(|units| {
-        if let Some(entry) = place(units, number).ok().and_then(|at| units.get_mut(at)) {
-            entry.unit = Some(unit);
-        }
-    });
-    Ok(())
+    if number > UNIT_MAX {
+        return Err(EINVAL);
+    }
+    let unit = Unit::new(number, stay)?;
+    unit.as_arc_borrow().show(range)
 }
 
 /// Makes a unit that stays, with this number, and returns it.
@@ -180,10 +171,10 @@ pub(crate) fn get_free() -> Result<u32> {
     add_any()
 }
 
-/// The first unit that is made, from a number on.
-fn first_from(units: &[Entry], number: u32) -> Option<Arc<Unit>> {
+/// The first unit from a number on.
+fn first_from(units: &[Arc<Unit>], number: u32) -> Option<Arc<Unit>> {
     let (Ok(at) | Err(at)) = place(units, number);
-    units.get(at..)?.iter().find_map(|entry| entry.unit.clone())
+    units.get(at).cloned()
 }
 
 /// Removes a unit.

@@ -282,7 +282,7 @@ impl File {
     }
 
     /// Makes durable what was written. Waits.
-    pub(crate) fn sync(&self) -> Result {
+    pub fn sync(&self) -> Result {
         // What finds the data again is made durable with it, times are not.
         //
         // SAFETY: By the type invariant the file is open.

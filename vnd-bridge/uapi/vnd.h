@@ -50,7 +50,7 @@ struct vnd_user {
 	__aligned_u64 vnu_size;	/* returned: bytes of the disk */
 	struct vnd_geom vnu_geom;	/* returned */
 	__aligned_u64 vnu_path;	/* address of room for the file's name; 0: it is not wanted */
-	__u32 vnu_pathlen;	/* bytes of the room. Returned: of the name, its zero byte included */
+	__u32 vnu_pathlen;	/* bytes of the room. Returned: of the name, with its zero byte; 0: too long to be told */
 	__u32 vnu_reserved;
 };
 
@@ -61,7 +61,10 @@ struct vnd_user {
  */
 #define VNDIOCSET	_IOWR('F', 0, struct vnd_ioctl)
 
-/* Takes the file away. EBADF: not open for writing; ENXIO: there is none; EBUSY: somebody else has the unit open. */
+/*
+ * Takes the file away. EBADF: not open for writing; ENXIO: there is none; EBUSY: somebody else has the unit open.
+ * What was written is waited for, and whoever opens the unit meanwhile gets ENXIO.
+ */
 #define VNDIOCCLR	_IOW('F', 1, struct vnd_ioctl)
 
 /*

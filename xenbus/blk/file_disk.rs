@@ -60,7 +60,7 @@ pub trait Unit: Send + Sync + Sized + 'static {
 /// - It is served by `file`, or by nothing.
 pub struct FileDisk<U: Unit> {
     raw: NonNull<bindings::xenbus_file_disk>,
-    file: Option<KBox<File>>,
+    file: Option<Arc<File>>,
     deleted: bool,
     _unit: PhantomData<fn() -> Arc<U>>,
 }
@@ -126,7 +126,7 @@ impl<U: Unit> FileDisk<U> {
     ///
     /// `EBUSY` when it has one, `ENXIO` when the disk is deleted, `ELOOP` when the file lies on this disk, or on too
     /// many disks like it.
-    pub fn serve(&mut self, file: File, bytes: u64, secsize: u32) -> Result {
+    pub fn serve(&mut self, file: &Arc<File>, bytes: u64, secsize: u32) -> Result {
         self.check()?;
         if self.file.is_some() {
             return Err(EBUSY);
@@ -139,10 +139,7 @@ impl<U: Unit> FileDisk<U> {
             can_punch: file.can_punch(),
             read_only: !file.writable(),
         };
-        // Whatever the page cache holds is in the way of what goes past it.
-        file.sync()?;
-        let file = KBox::new(file, GFP_KERNEL)?;
-        let server: *const File = &*file;
+        let server: *const File = &**file;
         // SAFETY: The disk is ours, shown, not deleted, and has no file. This one stays until it is taken away.
         to_result(unsafe {
             bindings::xenbus_helper_file_disk_serve(
@@ -153,16 +150,16 @@ impl<U: Unit> FileDisk<U> {
             )
         })?;
         // INVARIANT: It is served by this from here on.
-        self.file = Some(file);
+        self.file = Some(file.clone());
         Ok(())
     }
 
-    /// The file that serves it.
-    pub fn file(&self) -> Option<&File> {
-        self.file.as_deref()
+    /// Whether a file serves it.
+    pub fn has_file(&self) -> bool {
+        self.file.is_some()
     }
 
-    /// Takes the file away, and closes it.
+    /// Takes the file away. Nobody can open the disk while this waits for what is still to be written.
     ///
     /// # Errors
     ///
@@ -199,9 +196,9 @@ impl<U: Unit> FileDisk<U> {
     ///
     /// # Errors
     ///
-    /// `EBUSY` when somebody has.
+    /// `EBUSY` when somebody has, `ENODEV` when it is deleted.
     pub fn delete_unused(&mut self) -> Result {
-        self.check()?;
+        self.check().map_err(|_| ENODEV)?;
         // SAFETY: The disk is ours, and not deleted.
         to_result(unsafe { bindings::xenbus_helper_file_disk_retire(self.raw.as_ptr()) })?;
         self.delete();
