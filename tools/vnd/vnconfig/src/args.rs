@@ -122,7 +122,7 @@ struct Args {
     #[arg(short = 'v')]
     verbose: bool,
 
-    /// Describe the types of -t in this file; /etc/disktab by default.
+    /// Look for the type of -t in this file; /etc/disktab by default.
     #[arg(short = 'f', value_name = "DISKTAB", requires = "type_name")]
     disktab: Option<PathBuf>,
 

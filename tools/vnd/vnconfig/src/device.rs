@@ -66,24 +66,28 @@ impl Device {
     /// Opens a unit to be configured; one that does not exist is made.
     pub fn make(unit: &Unit) -> Result<Self> {
         let node = unit.node();
+        let deadline = Instant::now() + PATIENCE;
         let mut made = None;
-        let file = match (open(&node, true), unit) {
-            (Err(error), Unit::Number(number)) if error.kind() == io::ErrorKind::NotFound => {
-                made = add(*number)?;
-                open(&node, true)
+        loop {
+            match (open(&node, true), unit) {
+                (Ok(file), _) => return Ok(Self { file, made, node }),
+                // Adding it waits for one that is just going, or being cleared; which may go, too.
+                (Err(error), Unit::Number(number))
+                    if is_absent(&error) && made.is_none() && Instant::now() < deadline =>
+                {
+                    made = add(*number)?;
+                }
+                (Err(error), _) => return Err(complain(&node, "opendisk", error)),
             }
-            (result, _) => result,
-        };
-        let file = file.map_err(|error| complain(&node, "opendisk", error))?;
-        Ok(Self { file, made, node })
+        }
     }
 
     /// Opens a unit to be unconfigured.
     pub fn open(unit: &Unit) -> Result<Self> {
         let node = unit.node();
-        let file = open(&node, true).map_err(|error| match (error.kind(), unit) {
+        let file = open(&node, true).map_err(|error| match unit {
             // A unit without a file need not exist.
-            (io::ErrorKind::NotFound, Unit::Number(_)) if Path::new(CONTROL).exists() => complain(
+            Unit::Number(_) if is_absent(&error) && Path::new(CONTROL).exists() => complain(
                 &node,
                 "VNDIOCCLR",
                 io::Error::from_raw_os_error(libc::ENXIO),
@@ -120,6 +124,9 @@ impl Device {
     }
 }
 
+/// What a unit is, and what its file is called; nothing when neither it nor any after it exists.
+pub type Answer = io::Result<Option<(User, PathBuf)>>;
+
 /// Those who know what units there are.
 pub struct Units {
     control: File,
@@ -137,9 +144,9 @@ impl Units {
         })
     }
 
-    /// What a unit is, and what its file is called; `None` when neither it nor any after it exists.
-    pub fn get(&mut self, number: u32) -> Result<Option<(User, PathBuf)>> {
-        let unit = i32::try_from(number)?;
+    /// Asks for a unit.
+    pub fn get(&mut self, number: u32) -> Answer {
+        let unit = i32::try_from(number).map_err(io::Error::other)?;
         self.name.fill(0);
         match ioctl::get(&self.control, unit, &mut self.name) {
             Ok(user) => {
@@ -148,7 +155,7 @@ impl Units {
                 Ok(Some((user, name.into())))
             }
             Err(error) if error.raw_os_error() == Some(libc::ENXIO) => Ok(None),
-            Err(error) => Err(complain(CONTROL, "VNDIOCGET", error)),
+            Err(error) => Err(error),
         }
     }
 }
@@ -163,6 +170,11 @@ pub fn number_of(node: &Path) -> Result<u32> {
 
 fn open(node: &Path, write: bool) -> io::Result<File> {
     OpenOptions::new().read(true).write(write).open(node)
+}
+
+/// Whether there is no such unit, or one that is just going or being cleared.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENXIO))
 }
 
 /// Makes a unit, unless it exists by now.
@@ -190,7 +202,7 @@ fn while_busy(attempt: impl Fn() -> io::Result<()>) -> io::Result<()> {
 }
 
 /// What was done to which node, and why it failed.
-fn complain(node: impl AsRef<Path>, what: &str, error: io::Error) -> Error {
+pub fn complain(node: impl AsRef<Path>, what: &str, error: io::Error) -> Error {
     anyhow!("{}: {what}: {}", node.as_ref().display(), sentence(error))
 }
 

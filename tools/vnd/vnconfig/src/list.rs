@@ -2,13 +2,17 @@
 
 //! Which units have which files.
 
+use std::fmt::Display;
 use std::io::{
     self,
     Write, //
 };
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{
+    Error,
+    Result, //
+};
 use serde_json::{
     json,
     Value, //
@@ -22,48 +26,72 @@ use vnd_proto::ioctl::{
 use crate::args::List;
 use crate::device::{
     self,
+    Answer,
     Units, //
 };
 use crate::place::Place;
 use crate::unit::Unit;
 
-/// Lists what is asked for.
-pub fn list(options: &List) -> Result<()> {
+/// Lists what is asked for, and what can be said of it. `program` complains of the rest.
+pub fn list(program: impl Display, options: &List) -> Result<()> {
     let mut units = Units::open()?;
-    let lines = match options.units.as_slice() {
-        [] => all(&mut units, options.min)?,
-        some => some
-            .iter()
-            .map(|name| one(&mut units, &Unit::parse(name)))
-            .collect::<Result<_>>()?,
+    let (lines, mut failures) = match options.units.as_slice() {
+        [] => all(|number| units.get(number), options.min)?,
+        some => {
+            let lines = some.iter().map(|name| one(&mut units, &Unit::parse(name)));
+            (lines.collect::<Result<_>>()?, Vec::new())
+        }
     };
-    let mut output = io::stdout().lock();
-    if options.json {
-        let lines: Vec<_> = lines.iter().map(Line::for_programs).collect();
-        writeln!(output, "{:#}", Value::from(lines))?;
+    print(&lines, options.json)?;
+    let Some(last) = failures.pop() else {
         return Ok(());
+    };
+    for failure in failures {
+        eprintln!("{program}: {failure:#}");
     }
-    for line in &lines {
+    Err(last)
+}
+
+fn print(lines: &[Line], json: bool) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    if json {
+        let lines: Vec<_> = lines.iter().map(Line::for_programs).collect();
+        return writeln!(output, "{:#}", Value::from(lines));
+    }
+    for line in lines {
         writeln!(output, "{}", line.for_people())?;
     }
     Ok(())
 }
 
-/// All units that have a file, and those below `min`.
-fn all(units: &mut Units, min: u32) -> Result<Vec<Line>> {
+/// All units that have a file, and those below `min`; and what is wrong with others, whose files may not answer.
+fn all(mut ask: impl FnMut(u32) -> Answer, min: u32) -> Result<(Vec<Line>, Vec<Error>)> {
     let mut lines = Vec::new();
+    let mut failures = Vec::new();
     for number in 0..=UNIT_MAX {
-        let line = match units.get(number)? {
-            Some((user, name)) => Line::new(number, &user, name),
+        let line = match ask(number) {
+            Ok(Some((user, name))) => Line::new(number, &user, name),
             // There are no more.
-            None if number >= min => break,
-            None => Line::unused(number),
+            Ok(None) if number >= min => break,
+            Ok(None) => Line::unused(number),
+            // It would be so for all of them.
+            Err(error) if error.raw_os_error() == Some(libc::ENOTTY) => {
+                return Err(cannot_ask(number, error));
+            }
+            Err(error) => {
+                failures.push(cannot_ask(number, error));
+                continue;
+            }
         };
         if number < min || line.file.is_some() {
             lines.push(line);
         }
     }
-    Ok(lines)
+    Ok((lines, failures))
+}
+
+fn cannot_ask(number: u32, error: io::Error) -> Error {
+    device::complain(Unit::Number(number).node(), "VNDIOCGET", error)
 }
 
 fn one(units: &mut Units, unit: &Unit) -> Result<Line> {
@@ -71,7 +99,8 @@ fn one(units: &mut Units, unit: &Unit) -> Result<Line> {
         Unit::Number(number) => *number,
         Unit::Node(node) => device::number_of(node)?,
     };
-    Ok(match units.get(number)? {
+    let answer = units.get(number);
+    Ok(match answer.map_err(|error| cannot_ask(number, error))? {
         Some((user, name)) => Line::new(number, &user, name),
         None => Line::unused(number),
     })
@@ -145,6 +174,24 @@ mod tests {
             line.for_programs().to_string(),
             r#"{"configured":false,"unit":"vnd3"}"#
         );
+    }
+
+    #[test]
+    fn a_unit_that_cannot_be_asked_keeps_no_other_off_the_list() {
+        let used = User {
+            flags: flags::CONFIGURED,
+            ..User::default()
+        };
+        let ask = |number| match number {
+            1 => Err(io::Error::from_raw_os_error(libc::EIO)),
+            0 | 2 => Ok(Some((used, "file".into()))),
+            _ => Ok(None),
+        };
+        let (lines, failures) = all(ask, 0).unwrap();
+        let numbers: Vec<_> = lines.iter().map(|line| line.number).collect();
+        assert_eq!(numbers, [0, 2]);
+        let said: Vec<_> = failures.iter().map(Error::to_string).collect();
+        assert_eq!(said, ["/dev/vnd1: VNDIOCGET: Input/output error"]);
     }
 
     #[test]

@@ -14,9 +14,9 @@ use vnconfig::{
 };
 
 fn main() -> ExitCode {
-    vnd_program::run(args::parse, |_name, job| match job {
+    vnd_program::run(args::parse, |name, job| match job {
         Job::Configure(options) => configure::configure(&options),
         Job::Unconfigure(options) => configure::unconfigure(&options),
-        Job::List(options) => list::list(&options),
+        Job::List(options) => list::list(name, &options),
     })
 }

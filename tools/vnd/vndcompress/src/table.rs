@@ -32,7 +32,7 @@ pub fn reader<'a>(file: &'a File, geometry: &Geometry, window: Option<usize>) ->
         position: HEADER_BYTES as u64,
     };
     let capacity = window.unwrap_or(ALL_AT_ONCE).saturating_mul(ENTRY_BYTES);
-    // A file of a gigabyte has a table of a megabyte or so: a larger window is no use.
+    // Sixteen mebibytes are the table of 128 GiB in blocks of the usual size: a larger window is no use.
     BufReader::with_capacity(capacity.min(1 << 24), at).take(geometry.table_bytes())
 }
 
