@@ -59,6 +59,22 @@ test_a_unit_that_has_just_been_cleared_is_configured_again() {
     done
 }
 
+test_a_unit_that_is_being_cleared_is_configured_when_it_is_free() {
+    local other adder
+    make_file 4M
+    other=$image
+    make_ext4 size=64
+    make_image 4M
+    configure "$image" fileio
+    begin_to_clear
+    vnconfig "$unit" "$other" &
+    adder=$!
+    patiently waits_in "$adder" "$ADD"
+    thaw
+    wait "$clearer" "$adder"
+    says "$other" field "${unit#/dev/}" file
+}
+
 test_the_list_has_four_lines_or_as_many_as_are_asked_for() {
     make_file 4M
     at_end end vnd2

@@ -47,6 +47,22 @@ test_a_name_is_what_the_program_means_by_it() {
     [[ $(vnd get "$unit" -1) == *" $image" ]]
 }
 
+test_names_are_as_long_as_any_and_may_be_longer_by_now() {
+    local here=$PWD slashes
+    make_files
+    unit=/dev/vnd$(vnd get-free)
+    at_end clear_by_force "$unit"
+    slashes=$(printf "%$((4095 - ${#image}))s" '' | tr ' ' /)
+    refuse ENAMETOOLONG set "$unit" "$fs$slashes/${image#"$fs"}"
+    vnd set "$unit" "$fs$slashes${image#"$fs"}"
+    clear "$unit"
+    vnd add "${unit#/dev/vnd}"
+    # shellcheck disable=SC2016 # for Perl
+    (cd "$fs" && perl -e 'my $name = "d" x 250; for (1 .. 17) { mkdir $name; chdir $name or die }
+        open my $file, ">", "deep" or die; truncate $file, 1 << 20; exec @ARGV' "$here/lib/vnd-ioctl" set "$unit" deep)
+    [[ $(vnd get "$unit" -1) == *" 1048576 512/32/64/1 " ]]
+}
+
 test_units_come_and_go() {
     expect 7 "$(vnd add 7)"
     [ -b /dev/vnd7 ]
@@ -58,6 +74,7 @@ test_units_come_and_go() {
     refuse ENXIO get $control 8
     refuse EINVAL get $control -1
     refuse EINVAL add 65536
+    refuse EINVAL add $(((1 << 32) + 8))
     exec 7<>/dev/vnd7
     refuse EBUSY remove 7
     exec 7>&-
@@ -85,6 +102,16 @@ test_a_node_that_is_opened_makes_a_unit_until_it_is_closed() {
     [ -b /dev/vnd42 ]
     clear /dev/vnd42
     patiently test ! -b /dev/vnd42
+}
+
+test_a_unit_is_added_and_removed_while_its_node_is_opened_and_closed() {
+    mknod /tmp/vnd43 b "$(awk '$2 == "vnd" { print $1 }' /proc/devices)" 43
+    at_end rm /tmp/vnd43
+    vnd churn /tmp/vnd43 43 $((60 * SCALE))
+    # None is left that nobody knows.
+    patiently rmmod vnd_bridge
+    at_end insmod "$vnd_modules/vnd-bridge.ko"
+    [ -z "$(find /sys/block -name 'vnd*')" ]
 }
 
 test_errors_are_netbsds() {

@@ -189,7 +189,6 @@ test_a_program_that_is_killed_is_no_error_of_the_disk() {
     expect_failure grep "error, dev ${unit#/dev/}" <(log_lines)
 }
 
-thaw() { fsfreeze --unfreeze "$fs" || :; }
 has_all_in_flight() { [ "$(awk '{ print $2 }' "/sys/class/block/${unit#/dev/}/inflight")" = 4 ]; }
 is_stuck() { grep -q '^State:.*D' "/proc/$1/status"; }
 
@@ -265,6 +264,45 @@ test_clearing_under_load_is_refused_and_forced() {
     umount "$fs"
     mount "$null" "$fs"
 }
+
+# What somebody else would write meanwhile would go to the next file.
+test_nobody_opens_a_unit_that_is_being_cleared_but_all_may_ask_for_it() {
+    local number first
+    make_ext4
+    make_image 64M
+    partition "$image"
+    configure "$image" fileio
+    number=${unit#/dev/vnd} first=$image
+    begin_to_clear
+    refuse ENXIO get "${unit}p1" -1
+    refuse ENXIO get "$unit" -1
+    says_at_once "$number 0x10008 * $image" get $control "$number"
+    says_at_once "[0-9]*" get-free
+    [ "$said" != "$number" ]
+    remove "$said"
+    waits_in "$clearer" "$CLEAR"
+    thaw
+    wait "$clearer"
+    make_image 4M
+    vnd add "$number"
+    vnd set "$unit" "$image"
+    cmp --bytes 4M "$unit" /dev/zero
+    clear "$unit"
+    cmp <(head -c 4096 /dev/zero | tr '\0' x) <(dd if="$first" bs=4k skip=256 count=1)
+}
+
+# says_at_once PATTERN COMMAND…: fails unless the request says this, also in `said`, though others wait.
+says_at_once() {
+    local pattern=$1
+    shift
+    ./lib/vnd-ioctl "$@" >/tmp/said &
+    at_end rm -f /tmp/said
+    patiently has_ended $!
+    said=$(cat /tmp/said)
+    # shellcheck disable=SC2053 # it is a pattern
+    [[ $said == $pattern ]] || fail "'$*' says '$said'"
+}
+has_ended() { ! kill -0 "$1" 2>/dev/null; }
 
 # The disk below counts for whoever wrote, not for the threads that did it: so their limits hold there.
 test_what_a_cgroup_writes_is_its_own_on_the_disk_below() {

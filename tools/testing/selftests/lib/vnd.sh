@@ -3,7 +3,7 @@
 # Units of vnd(4) for tests, gone when the test ends; to be sourced after ktap.sh and vbd.sh.
 
 # shellcheck disable=SC2034 # for the tests
-readonly vnd_modules=${MODULES:-/src/build/modules} control=/dev/vnd-control
+readonly vnd_modules=${MODULES:-/src/build/modules} control=/dev/vnd-control CLEAR=0x40284601 ADD=0x4680
 
 # Asks by one request: see vnd-ioctl.
 vnd() { ./lib/vnd-ioctl "$@"; }
@@ -25,6 +25,20 @@ cleared() { vnd clear "$@" >/dev/null; }
 # remove NUMBER: takes an unconfigured unit away, which udev may be looking at too.
 remove() { patiently vnd remove "$1"; }
 clear_by_force() { [ ! -b "$1" ] || cleared "$1" force || :; }
+
+# Begins to clear `unit`, whose file is written through the page cache, and waits until that waits for `fs`, which is
+# frozen: sets `clearer`.
+# shellcheck disable=SC2154 # make_ext4 sets fs
+begin_to_clear() {
+    fsfreeze --freeze "$fs"
+    at_end thaw
+    ./lib/vnd-ioctl write-and-clear "$unit" &
+    clearer=$!
+    patiently waits_in "$clearer" "$CLEAR"
+}
+waits_in() { grep -q "^16 0x[0-9a-f]* $2 " "/proc/$1/syscall"; } # PROCESS REQUEST
+# shellcheck disable=SC2154 # as above
+thaw() { fsfreeze --unfreeze "$fs" || :; }
 
 # refuse ERRNO COMMAND…: fails unless the request fails with this error.
 refuse() {
