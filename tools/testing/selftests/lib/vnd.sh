@@ -30,6 +30,8 @@ clear_by_force() { [ ! -b "$1" ] || cleared "$1" force || :; }
 # frozen: sets `clearer`.
 # shellcheck disable=SC2154 # make_ext4 sets fs
 begin_to_clear() {
+    # It looks at a disk that has come.
+    udevadm settle
     fsfreeze --freeze "$fs"
     at_end thaw
     ./lib/vnd-ioctl write-and-clear "$unit" &
