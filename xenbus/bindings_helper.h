@@ -41,6 +41,7 @@ static const unsigned int XENBUS_REQ_IDLE = (__force unsigned int)REQ_IDLE;
 static const int XENBUS_GNTST_OKAY = GNTST_okay;
 static const int XENBUS_GNTST_EAGAIN = GNTST_eagain;
 static const int XENBUS_GNTST_NO_DEVICE_SPACE = GNTST_no_device_space;
+static const int XENBUS_GNTST_NO_SPACE = GNTST_no_space;
 static const unsigned int XENBUS_EOI_SPURIOUS = XEN_EOI_FLAG_SPURIOUS;
 static const unsigned int XENBUS_WQ_UNBOUND = WQ_UNBOUND;
 static const long XENBUS_EIOCBQUEUED = EIOCBQUEUED;

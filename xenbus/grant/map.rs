@@ -327,7 +327,10 @@ impl Iterator for Mapped<'_> {
                 // One that finds no place is freed.
                 let _ = self.free.push(frame, GFP_NOWAIT);
                 Err(match status {
-                    bindings::XENBUS_GNTST_NO_DEVICE_SPACE => NotMapped::NoRoom,
+                    // What Xen says when it has no handle left; the first is what it said before 4.16.
+                    bindings::XENBUS_GNTST_NO_DEVICE_SPACE | bindings::XENBUS_GNTST_NO_SPACE => {
+                        NotMapped::NoRoom
+                    }
                     _ => NotMapped::Refused,
                 })
             }
