@@ -243,8 +243,6 @@ bool xenbus_helper_file_disk_is_open(struct xenbus_file_disk *ours);
 int xenbus_helper_file_disk_retire(struct xenbus_file_disk *ours);
 void xenbus_helper_file_disk_delete(struct xenbus_file_disk *ours);
 void xenbus_helper_file_disk_free(struct xenbus_file_disk *ours);
-const void *xenbus_helper_file_disk_server(struct request *rq);
-void *xenbus_helper_file_disk_pdu(struct request *rq);
 struct request *xenbus_helper_file_disk_request(void *pdu);
 struct bio_vec *xenbus_helper_file_disk_describe(struct request *rq,
 						 struct xenbus_file_transfer *what);

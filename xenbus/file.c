@@ -178,14 +178,11 @@ static int transfer_flags(const struct xenbus_file_transfer *what, loff_t pos, s
 	return (direct ? IOCB_DIRECT : 0) | (what->write ? IOCB_WRITE : 0);
 }
 
-static struct iov_iter memory(const struct xenbus_file_transfer *what)
+static void set_memory(struct iov_iter *iter, const struct xenbus_file_transfer *what)
 {
-	struct iov_iter iter;
-
-	iov_iter_bvec(&iter, what->write ? ITER_SOURCE : ITER_DEST, what->table, what->parts,
+	iov_iter_bvec(iter, what->write ? ITER_SOURCE : ITER_DEST, what->table, what->parts,
 		      what->bytes);
-	iter.iov_offset = what->offset;
-	return iter;
+	iter->iov_offset = what->offset;
 }
 
 /*
@@ -223,7 +220,7 @@ long xenbus_helper_file_start(struct kiocb *iocb, struct file *file,
 	};
 	if (!can_start(iocb, what->bytes))
 		return -EAGAIN;
-	iter = memory(what);
+	set_memory(&iter, what);
 	if (!what->write)
 		return transfer(iocb, &iter);
 
@@ -264,7 +261,7 @@ int xenbus_helper_file_transfer(struct file *file, const struct xenbus_file_tran
 			.ki_ioprio = what->ioprio,
 		};
 		/* Only the result counts: a file system that fails may have gone through all of the memory. */
-		iter = memory(what);
+		set_memory(&iter, what);
 		iov_iter_advance(&iter, done);
 		result = transfer(&iocb, &iter);
 		if (result <= 0)
@@ -295,8 +292,9 @@ int xenbus_helper_file_read(struct file *file, loff_t pos, u8 *to, size_t bytes)
 void xenbus_helper_file_fill(const struct xenbus_file_transfer *what, u32 skip, const u8 *from,
 			     u32 bytes)
 {
-	struct iov_iter iter = memory(what);
+	struct iov_iter iter;
 
+	set_memory(&iter, what);
 	iov_iter_advance(&iter, skip);
 	/* It is the kernel's memory: all of it can be written. */
 	WARN_ON_ONCE(copy_to_iter(from, bytes, &iter) != bytes);

@@ -22,8 +22,8 @@
  * helper do it, which fails only for want of memory.
  */
 void xenbus_file_disk_init_pdu(void *pdu);
-blk_status_t xenbus_file_disk_start(struct request *rq);
-blk_status_t xenbus_file_disk_have_helped(struct request *rq);
+blk_status_t xenbus_file_disk_start(struct request *rq, void *pdu, const void *server);
+blk_status_t xenbus_file_disk_have_helped(struct request *rq, void *pdu, const void *server);
 
 /*
  * What a task is in the middle of. A request is started by whoever submits it, perhaps in a transaction of the file
@@ -71,8 +71,12 @@ static void restore_task_context(const struct task_context *saved)
 static blk_status_t start_here(struct request *rq)
 {
 	unsigned long left = current_stack_pointer - (unsigned long)task_stack_page(current);
+	const struct xenbus_file_disk *ours = rq->q->queuedata;
+	void *pdu = blk_mq_rq_to_pdu(rq);
 
-	return left < STACK_TO_START ? xenbus_file_disk_have_helped(rq) : xenbus_file_disk_start(rq);
+	if (left < STACK_TO_START)
+		return xenbus_file_disk_have_helped(rq, pdu, ours->server);
+	return xenbus_file_disk_start(rq, pdu, ours->server);
 }
 
 /* Whether the submitter is a thread of the kernel's that writes for all, and does not itself say for whom, as helpers do. */
@@ -82,14 +86,12 @@ static bool writes_for_all(void)
 }
 
 /* Starts a request as a part of the I/O of the cgroup whose it is: so limits of the disk below hold for it. */
-static blk_status_t start(struct request *rq)
+static noinline blk_status_t start_for_cgroup(struct request *rq)
 {
 	struct cgroup_subsys_state *blkcg;
 	blk_status_t status;
 	struct bio own;
 
-	if (!writes_for_all())
-		return start_here(rq);
 	/* The thread may have been told whom it writes for, as btrfs does: a bio of its own would show it. */
 	bio_init(&own, rq->q->disk->part0, NULL, 0, REQ_OP_WRITE);
 	blkcg = bio_blkcg_css(&own);
@@ -98,6 +100,11 @@ static blk_status_t start(struct request *rq)
 	kthread_associate_blkcg(blkcg == blkcg_root_css ? NULL : blkcg);
 	bio_uninit(&own);
 	return status;
+}
+
+static blk_status_t start(struct request *rq)
+{
+	return writes_for_all() ? start_for_cgroup(rq) : start_here(rq);
 }
 
 static blk_status_t queue_one(struct blk_mq_hw_ctx *hctx, const struct blk_mq_queue_data *data)
@@ -138,19 +145,6 @@ const struct blk_mq_ops xenbus_file_disk_queue = {
 	.queue_rq = queue_one,
 	.queue_rqs = queue_several,
 };
-
-/* Who serves the disk of a request; nobody, perhaps. */
-const void *xenbus_helper_file_disk_server(struct request *rq)
-{
-	const struct xenbus_file_disk *ours = rq->q->queuedata;
-
-	return ours->server;
-}
-
-void *xenbus_helper_file_disk_pdu(struct request *rq)
-{
-	return blk_mq_rq_to_pdu(rq);
-}
 
 struct request *xenbus_helper_file_disk_request(void *pdu)
 {

@@ -57,27 +57,38 @@ type Submit = unsafe fn(*mut Request<Pdu>, &File, Task);
 
 /// Starts a request. Fails only for want of memory: the block layer tries it again.
 #[no_mangle]
-extern "C" fn xenbus_file_disk_start(rq: *mut request) -> blk_status_t {
-    // SAFETY: The block layer hands over a request.
-    unsafe { hand_over(rq, Request::submit) }
+extern "C" fn xenbus_file_disk_start(
+    rq: *mut request,
+    pdu: *mut c_void,
+    server: *const c_void,
+) -> blk_status_t {
+    // SAFETY: The block layer hands over a request, and this is its driver's part, and what serves the disk.
+    unsafe { hand_over(rq, pdu.cast(), server.cast(), Request::submit) }
 }
 
 /// Leaves a request to a helper of the file's, where little is left of the stack. Fails only for want of memory.
 #[no_mangle]
-extern "C" fn xenbus_file_disk_have_helped(rq: *mut request) -> blk_status_t {
+extern "C" fn xenbus_file_disk_have_helped(
+    rq: *mut request,
+    pdu: *mut c_void,
+    server: *const c_void,
+) -> blk_status_t {
     // SAFETY: As above.
-    unsafe { hand_over(rq, Request::submit_to_helper) }
+    unsafe { hand_over(rq, pdu.cast(), server.cast(), Request::submit_to_helper) }
 }
 
-/// Hands a request to the file.
+/// Hands a request to the file `server`, if there is one.
 ///
 /// # Safety
 ///
-/// It is one of a disk of ours, and was not started.
+/// The request is one of a disk of ours, and was not started; `pdu` is its driver's part, `server` what serves the disk.
 #[inline]
-unsafe fn hand_over(rq: *mut request, submit: Submit) -> blk_status_t {
-    // SAFETY: Required of the caller.
-    let pdu = unsafe { bindings::xenbus_helper_file_disk_pdu(rq) }.cast::<Pdu>();
+unsafe fn hand_over(
+    rq: *mut request,
+    pdu: *mut Pdu,
+    server: *const File,
+    submit: Submit,
+) -> blk_status_t {
     // SAFETY: It was made with the request, which is ours.
     let ours = unsafe { &mut *pdu };
     let what = ours.to_file.what();
@@ -90,11 +101,7 @@ unsafe fn hand_over(rq: *mut request, submit: Submit) -> blk_status_t {
     // SAFETY: As above.
     unsafe { blk_mq_start_request(rq) };
     // SAFETY: As above. What serves a disk is a file that stays until all requests are done.
-    let server = unsafe {
-        bindings::xenbus_helper_file_disk_server(rq)
-            .cast::<File>()
-            .as_ref()
-    };
+    let server = unsafe { server.as_ref() };
     let Some(file) = server.filter(|file| is_within(file, ours.to_file.what())) else {
         // SAFETY: The request was started, and is ours.
         unsafe { bindings::xenbus_helper_file_disk_end(rq, table, EIO.to_errno()) };
