@@ -94,6 +94,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::NoHeader { file } => write!(f, "a file of {file} bytes has no header"),
+            Self::BlockSize { bytes: 0 } => f.write_str("the block size is 0"),
             Self::BlockSize { bytes } => {
                 write!(
                     f,

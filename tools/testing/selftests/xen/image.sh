@@ -182,6 +182,7 @@ spoiled() {
 test_a_damaged_header_or_table_is_refused_with_a_sentence() {
     make_contents
     compress 65536
+    spoiled 128 00000000 "the block size is 0"
     spoiled 128 00000201 "the block size is 513, which is no multiple of 512"
     spoiled 128 00100200 "the block size is 1049088, which is more than 1048576"
     spoiled 132 00300000 "the offset table of 3145728 blocks does not fit into a file of"
