@@ -7,18 +7,19 @@
 # stays open, and memory must not be short. ext4 would drop them when it sets the disk's block size, which is 1024 before it
 # knows better: so it is that already, and the file system's own.
 
-# Makes a null_blk that completes at once. configfs is mounted.
+# Makes a null_blk that completes at once, and takes a megabyte at a time, as real disks do: by default it is half a KiB
+# less than 128. configfs is mounted.
 make_null_disk() { # DEVICE [ATTRIBUTE=VALUE…]
     local config=/sys/kernel/config/nullb/${1##*/} attribute
     mkdir "$config"
-    for attribute in queue_mode=2 irqmode=0 size=256 "${@:2}" power=1; do
+    for attribute in queue_mode=2 irqmode=0 size=256 max_sectors=2048 "${@:2}" power=1; do
         echo "${attribute#*=}" >"$config/${attribute%%=*}"
     done
 }
 
-# Makes such a disk with a file system, and mounts it. It takes a megabyte at a time: by default half a KiB less than 128.
+# Makes such a disk with a file system, and mounts it.
 make_null_fs() { # DEVICE FOLDER
-    make_null_disk "$1" max_sectors=2048
+    make_null_disk "$1"
     # shellcheck disable=SC2034 # to stay open
     exec {null_fs_disk}<"$1"
     blockdev --setbsz 1024 "$1"
