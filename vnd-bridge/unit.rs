@@ -219,13 +219,16 @@ impl Unit {
             flags: setting.flags,
         };
         let mut state = self.state.lock();
+        if state.disk.has_file() {
+            return Err(EBUSY);
+        }
         // The size as it is now. When it changes from here on, whoever follows it waits for the lock.
-        state
-            .disk
-            .serve(&medium.file, medium.bytes(), shape.secsize())?;
-        state.watch = Some(watch);
+        let (file, bytes) = (medium.file.clone(), medium.bytes());
+        // Whoever is told of the disk's change asks what it is.
         *self.medium.lock() = Some(medium);
-        Ok(())
+        state.watch = Some(watch);
+        let served = state.disk.serve(&file, bytes, shape.secsize());
+        served.inspect_err(|_| self.forget_medium(&mut state))
     }
 
     /// `VNDIOCCLR`.

@@ -59,6 +59,10 @@ use xenbus_proto::{
     },
 };
 
+/// How often what may pass is tried again, and the time between: five seconds in all.
+const PATIENCE: usize = 50;
+const PAUSE: Delta = Delta::from_millis(100);
+
 /// Stands for a state that cannot be read: it means nothing.
 const UNREADABLE: u32 = u32::MAX;
 
@@ -81,11 +85,11 @@ impl Vbd {
     /// Opens what was named, and looks. What may pass, as a shortage of memory, is waited for, since nobody starts the
     /// work item again; `None` when it does not, as when this domain goes down: then everything stays as it is.
     fn look_patiently(self: &Arc<Self>, state: &mut State) -> Option<Snapshot> {
-        for _ in 0..50 {
+        for _ in 0..PATIENCE {
             match self.open_if_named(state).and_then(|()| self.look(state)) {
                 Ok(snapshot) => return Some(snapshot),
                 Err(ENODEV) => self.lose_directory(),
-                Err(_) => fsleep(Delta::from_millis(100)),
+                Err(_) => fsleep(PAUSE),
             }
         }
         None
@@ -373,10 +377,19 @@ impl Vbd {
 
     /// Writes our state. When that fails, what comes after it has to be done all the same.
     fn switch_state(&self, to: XenbusState) {
-        let switched = self.in_directory(|| {
+        let attempt = || {
             let owned = |transaction: &Transaction| self.ours_in(transaction);
-            self.id.dev.switch_state_if(to, owned)
-        });
+            self.in_directory(|| self.id.dev.switch_state_if(to, owned))
+        };
+        let mut switched = attempt();
+        // It is not asked for again: a shortage of memory is waited for.
+        for _ in 0..PATIENCE {
+            if switched != Err(ENOMEM) {
+                break;
+            }
+            fsleep(PAUSE);
+            switched = attempt();
+        }
         match switched {
             Ok(()) | Err(ENODEV) => {}
             Err(error) => {
