@@ -38,7 +38,7 @@ shell: ## boot Xen and a dom0 with the modules, for you to type in
 ## To test it
 
 .PHONY: check soak bench
-check: ## run all tests, in 20 to 25 minutes, the last line counts them; ONLY=… for some of them
+check: ## run all tests, in 15 to 20 minutes, the last line counts them; ONLY=… for some of them
 	@tools/testing/check $(ONLY)
 
 soak: ## run the same tests with larger counts

@@ -73,6 +73,19 @@ static bool can_transfer(struct file *file, bool write)
 	return ops->read_iter && (!write || (ops->write_iter && ops->fsync));
 }
 
+/*
+ * The file system makes a work queue when it first needs it to end direct I/O. That would be in the middle of a request,
+ * and takes memory for which others may be waiting with the locks of work queues, until that very request is done.
+ */
+static int get_ready(struct file *file)
+{
+	struct super_block *sb = d_real_inode(file_dentry(file))->i_sb;
+
+	if (!(file->f_mode & FMODE_CAN_ODIRECT) || sb->s_dio_done_wq)
+		return 0;
+	return sb_init_dio_done_wq(sb);
+}
+
 /* Nothing but a regular file is opened: opening a device or a FIFO would do something. */
 static struct file *open_path(const struct path *path, bool write)
 {
@@ -82,10 +95,13 @@ static struct file *open_path(const struct path *path, bool write)
 	struct file *file;
 
 	file = err ? ERR_PTR(err) : dentry_open(path, flags, current_cred());
-	if (IS_ERR(file) || can_transfer(file, write))
+	if (IS_ERR(file))
+		return file;
+	err = can_transfer(file, write) ? get_ready(file) : -EMEDIUMTYPE;
+	if (!err)
 		return file;
 	fput(file);
-	return ERR_PTR(-EMEDIUMTYPE);
+	return ERR_PTR(err);
 }
 
 /* Opens what was looked up, unless that failed. */
